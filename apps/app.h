@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writing an app: one C file (or folder) under apps/ is one image.
+ *
+ * An app provides one function, app_main. It runs on the guest's only thread,
+ * is handed everything the guest has, sets up what it serves, and calls
+ * app_run, which turns the event loop until the guest is told to stop:
+ *
+ *     #include "apps/app.h"
+ *     #include <stdio.h>
+ *
+ *     int app_main(struct app *app)
+ *     {
+ *         printf("Hello, %s.\n", app->name);
+ *         return app_run(app);
+ *     }
+ *
+ * When app_main returns, the guest is over: 0 powers it off; anything else is
+ * logged as a failure and powers it off too; after `xl reboot` it reboots.
+ * Only what an app uses is linked: one that never calls net_start has no
+ * TCP/IP in its image.
+ *
+ * What may be used: the C library (newlib: stdio to the console, strings,
+ * malloc, time), kernel/loop.h for events, timers and tasks, kernel/log.h,
+ * kernel/options.h for the app's own options, net/net.h and lwIP's raw API.
+ * Never wait: there is one thread, and a callback that does not return stops
+ * everything. docs/app.md is the guide.
+ */
+#ifndef APPS_APP_H
+#define APPS_APP_H
+
+#include "kernel/log.h"
+#include "kernel/loop.h"
+#include "kernel/options.h"
+#include "kernel/page.h"
+#include "kernel/random.h"
+
+struct console;
+struct gnttab;
+struct xs;
+
+struct app {
+    const char *name;           /* the image's: "hello" */
+    struct loop *loop;
+    struct options *options;
+    struct pages *pages;
+    struct random *random;
+    struct console *console;    /* console/console.h: typed input */
+    struct gnttab *gnttab;
+    struct xs *xs;              /* xen/xs.h: the xenstore */
+    /* Set by the app if it wants to hear of it: called on the loop when the
+     * toolstack asks for a shutdown or reboot, before app_run returns. */
+    void (*stopping)(struct app *app);
+    /* `xl sysrq DOMAIN KEY`; NULL: logged only. */
+    void (*sysrq)(struct app *app, char key);
+    unsigned stop_reason;       /* SHUTDOWN_poweroff or _reboot (sched.h) */
+    bool stop;                  /* app_run is to return, or has */
+};
+
+/* The app's. 0: all went well. */
+int app_main(struct app *app);
+
+/* Turn the loop until app_stop or the toolstack ends it. Returns 0. Reports
+ * options that nobody knows, once, before the first turn. */
+int app_run(struct app *app);
+
+/* Make app_run return after this turn. */
+void app_stop(struct app *app);
+
+/* How long the guest has been up, nanoseconds. */
+uint64_t app_uptime_ns(const struct app *app);
+
+#endif

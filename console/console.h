@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The PV console (xen/io/console.h): what `xl console` shows and types.
+ *
+ * Output never blocks: what the ring cannot take waits in a bounded backlog,
+ * and what the backlog cannot take is dropped, counted, and reported with one
+ * line when there is room again. Input stays in the ring until it is read, so
+ * xenconsoled holds back a paste that nobody has read yet: nothing is lost.
+ */
+#ifndef CONSOLE_CONSOLE_H
+#define CONSOLE_CONSOLE_H
+
+#include "kernel/loop.h"
+#include "xen/hv.h"
+
+/* A burst of log lines at boot (before xenconsoled reads the ring for the
+ * first time) fits; see console.c for the figure. */
+#define CONSOLE_BACKLOG_BYTES 4096
+
+struct console {
+    struct loop *loop;
+    struct xencons_interface *ring; /* shared; NULL: no console, all dropped */
+    evtchn_port_t port;
+    struct event event;
+    struct task flush;              /* one notification for a turn's output */
+    void (*readable)(struct console *console);
+    char backlog[CONSOLE_BACKLOG_BYTES];
+    uint32_t backlog_at, backlog_used;
+    uint64_t dropped_bytes, dropped_reported;
+    uint32_t out_prod, in_cons;     /* ours; the shared copies are only
+                                     * written, never read back */
+    bool broken;                    /* the other side wrote impossible
+                                     * indices: console given up, as if none */
+};
+
+/* Early use: only console_write and console_drain, before any loop. */
+void console_init(struct console *console);
+/* From now on the loop moves backlog and input. */
+void console_start(struct console *console, struct loop *loop);
+
+/* Takes everything. '\n' is sent as "\r\n". */
+void console_write(struct console *console, const char *bytes, size_t len);
+
+/* Call fn (on the loop) whenever there is input that was not read. NULL: input
+ * waits in the ring. */
+void console_listen(struct console *console,
+                    void (*fn)(struct console *console));
+/* At most len bytes of waiting input; returns how many. */
+size_t console_read(struct console *console, char *bytes, size_t len);
+
+/* Push out what was written and wait until the other side has read all of it,
+ * at most until hv_now_ns() >= until_ns: for the moments before the end. */
+void console_drain(struct console *console, uint64_t until_ns);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The log: one line per call, on the guest's console.
+ *
+ *     log_info("netfront", "vif%u: mac %s, mtu %u", ...);
+ *     [    0.000412] netfront: vif0: mac 00:16:3e:..., mtu 1500
+ *
+ * Times are seconds since the guest's entry. Warnings and errors carry their
+ * level after the time. No trailing newline in the format. A line longer than
+ * LOG_LINE_MAX is cut and ends in "...". Bytes outside printable ASCII and
+ * UTF-8 that came from somebody else must not reach the console raw: control
+ * characters are written as '?'.
+ */
+#ifndef KERNEL_LOG_H
+#define KERNEL_LOG_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+#define LOG_LINE_MAX 240 /* three 80-column rows: longer is not a log line */
+
+/* Where finished lines (with '\n') go. Before a sink is set, lines are kept in
+ * a small buffer (LOG_EARLY_BYTES) and handed over when it is. */
+#define LOG_EARLY_BYTES 1024
+typedef void log_sink_fn(void *arg, const char *line, size_t len);
+void log_set_sink(log_sink_fn *sink, void *arg);
+
+/* Lines above this level are not written (default LOG_INFO; `log=` sets it). */
+void log_set_level(enum log_level level);
+/* Time zero of the time stamps. */
+void log_set_epoch(uint64_t now_ns);
+
+__attribute__((format(printf, 3, 4))) void
+log_line(enum log_level level, const char *who, const char *format, ...);
+
+#define log_error(who, ...) log_line(LOG_ERROR, who, __VA_ARGS__)
+#define log_warn(who, ...)  log_line(LOG_WARN, who, __VA_ARGS__)
+#define log_info(who, ...)  log_line(LOG_INFO, who, __VA_ARGS__)
+#define log_debug(who, ...) log_line(LOG_DEBUG, who, __VA_ARGS__)
+
+/* Write the sentence to the console, wait (a bounded time) until it is read,
+ * and crash the domain so that on_crash= acts. For what cannot go on. */
+__attribute__((format(printf, 1, 2))) _Noreturn void panic(const char *format,
+                                                           ...);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The event loop: the one thread of control in the guest.
+ *
+ * Three kinds of source, each embedded in the object it serves, so starting
+ * one allocates nothing and cannot fail:
+ *   struct event   an event-channel port became pending
+ *   struct timer   a point in time was reached
+ *   struct task    work to do once, soon, on the next turn
+ *
+ * A turn: sleep until something is due (hv_poll, the only place where the
+ * guest sleeps), then ports, then timers, then tasks. Rules:
+ *   - A callback never runs inside a call to this header, and never nests.
+ *   - A stopped source's callback is not called again, not even in this turn.
+ *   - Work started by a callback waits for the next turn: no callback chain
+ *     can starve the ports.
+ *   - A port's pending bit is cleared before its callback runs: an event that
+ *     arrives while it runs is seen in the next turn, never lost.
+ *   - loop_now() is constant while callbacks run.
+ * A source must be stopped before the memory it lives in goes away.
+ */
+#ifndef KERNEL_LOOP_H
+#define KERNEL_LOOP_H
+
+#include "xen/hv.h"
+
+struct loop;
+
+struct event {
+    void (*fn)(struct event *event);
+    evtchn_port_t port;
+    /* the loop's: */
+    struct event *next;
+    bool active;
+};
+
+struct timer {
+    void (*fn)(struct timer *timer);
+    /* the loop's: */
+    uint64_t due_ns;
+    struct timer *child, *next, **link; /* pairing heap */
+    bool active;
+};
+
+struct task {
+    void (*fn)(struct task *task);
+    /* the loop's: */
+    struct task *next, **link;
+    bool active;
+};
+
+struct loop {
+    uint64_t now_ns;
+    struct event *events;       /* active, in order of starting */
+    struct timer *timers;       /* heap root */
+    struct task *tasks, **tasks_tail;
+    unsigned nr_events;
+    bool stopped;
+    /* What it did so far; the status page shows them. */
+    uint64_t turns, sleeps, port_calls, timer_calls, task_calls;
+    uint64_t spurious_wakeups;  /* a turn in which nothing was due */
+};
+
+void loop_init(struct loop *loop);
+
+/* Listen on a port. `event` must not be active. At most HV_POLL_PORTS_MAX
+ * events are active at once: more is our own error (assert). An event that
+ * is pending already fires on the next turn. */
+void event_start(struct loop *loop, struct event *event, evtchn_port_t port,
+                 void (*fn)(struct event *event));
+void event_stop(struct loop *loop, struct event *event);
+
+/* Call fn once when loop_now() >= due_ns. Starting an active timer moves it. */
+void timer_start(struct loop *loop, struct timer *timer, uint64_t due_ns,
+                 void (*fn)(struct timer *timer));
+void timer_stop(struct loop *loop, struct timer *timer);
+
+/* Call fn once on the next turn. Starting an active task changes nothing. */
+void task_start(struct loop *loop, struct task *task,
+                void (*fn)(struct task *task));
+void task_stop(struct loop *loop, struct task *task);
+
+/* The time at which this turn began, on hv_now_ns()'s clock. */
+uint64_t loop_now(const struct loop *loop);
+
+/* One turn. Sleeps only when nothing is due. */
+void loop_turn(struct loop *loop);
+
+/* Turns until loop_stop(). loop_stop takes effect at the end of the turn. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* Durations. */
+#define NS_PER_US UINT64_C(1000)
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  UINT64_C(1000000000)
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TCP/IP: lwIP (NO_SYS) on our netfronts, driven by the one loop.
+ *
+ * net_start() brings up every vif the domain has: link, then addresses, by the
+ * first of these that says something for that vif:
+ *   1. the command line  vif0.ip=192.0.2.5/24 vif0.gw=... vif0.dns=...
+ *                        vif0.ip=dhcp|none, vif0.ip6=ADDR/64|auto|none, ...
+ *   2. xenstore          vm-data/vif0/ip, .../gw, .../dns, .../ip6, .../gw6
+ *   3. default           DHCPv4 and IPv6 autoconfiguration (SLAAC)
+ * The addresses in use are logged and written to attr/vif/N/ipv4/0 and
+ * attr/vif/N/ipv6/0, where `xenstore-ls` shows them. docs/options.md has the
+ * keys. After net_start the app uses lwIP's raw API (lwip/tcp.h, lwip/udp.h,
+ * lwip/dns.h) directly, from the loop's callbacks.
+ */
+#ifndef NET_NET_H
+#define NET_NET_H
+
+#include <stdint.h>
+
+struct app;
+struct netif;
+
+#define NET_VIFS_MAX 8 /* more vifs than an appliance has been seen to need */
+
+/* Start the stack and every vif. 0, or negative with a logged reason: the
+ * configuration is unusable, or there is no memory. No vif at all is a logged
+ * warning and 0: the app decides. At most once. */
+int net_start(struct app *app);
+
+/* Called on the loop whenever a vif gained or lost an address or its link.
+ * One listener; NULL stops it. */
+void net_listen(void (*fn)(void *arg), void *arg);
+
+/* Vifs in order, NULL past the last. */
+struct netif *net_vif(unsigned n);
+
+/* Any vif has an address that is not link-local. */
+int net_is_up(void);
+
+/* Counters for status pages: calls fn(arg, "name", vif or -1, value). */
+void net_counters(void (*fn)(void *arg, const char *name, int vif,
+                             uint64_t value),
+                  void *arg);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The network frontend: frames to and from a netback (xen/io/netif.h).
+ *
+ *     struct netfront *nf = netfront_create(...)   one per vif
+ *       -> link(up)      MAC, MTU and offloads are known; frames may flow
+ *       -> receive(...)  a whole frame, in place, in pages of the receive pool
+ *     netfront_send(...) a whole frame, copied into the transmit pool
+ *       -> link(down)    the backend left; when it comes back: link(up)
+ *
+ * Memory. Receive and transmit pools are pages that are granted to the backend
+ * once, by references that stay bound to them. A received page is private
+ * before receive() sees it (the permission was withdrawn) and is given to the
+ * backend again when its owner releases it; so a hostile backend cannot change
+ * a frame that is being parsed. Nothing else of the guest is ever granted.
+ *
+ * All callbacks run on the loop. Errors: see xen/hv.h.
+ */
+#ifndef NETFRONT_NETFRONT_H
+#define NETFRONT_NETFRONT_H
+
+#include "kernel/loop.h"
+#include "kernel/page.h"
+#include "xen/gnttab.h"
+#include "xen/xs.h"
+
+/* A frame is at most this many pages long (XEN_NETIF_NR_SLOTS_MIN, netif.h). */
+#define NETFRONT_FRAGS_MAX 18
+/* The largest frame either way without segmentation offload: 64 KiB - 1 is
+ * what a backend with scatter-gather takes (netif.h); MTU_MAX from it. */
+#define NETFRONT_FRAME_MAX 65535
+#define NETFRONT_MTU_MIN   68     /* RFC 791: every link carries 68 bytes */
+#define NETFRONT_MTU_MAX   65521
+
+struct netfront;
+
+/* One piece of a received frame, in a page of the receive pool. */
+struct netfront_frag {
+    void *data;
+    uint16_t bytes;
+    uint16_t buffer;  /* index of the page, for netfront_release */
+};
+
+struct netfront_frame {
+    uint32_t bytes;          /* sum of the pieces */
+    uint16_t nr_frags;
+    /* The TCP/UDP checksum was checked (by the sender's NIC, or the frame
+     * never left the host): do not check it. */
+    bool checksum_good;
+    /* The checksum field holds only the pseudo-header's sum (the frame comes
+     * from this host). Implies checksum_good. */
+    bool checksum_blank;
+    struct netfront_frag frags[NETFRONT_FRAGS_MAX];
+};
+
+struct netfront_owner {
+    /* Up: netfront_info() is valid. Down: nothing is sent or received; pages
+     * held by the owner may still be released as usual. */
+    void (*link)(void *arg, bool up);
+    /* A frame arrived. The owner now owns each piece's page and must
+     * netfront_release() each of them once, soon (they are the receive pool).
+     * `frame` itself is valid only during the call. */
+    void (*receive)(void *arg, const struct netfront_frame *frame);
+    /* netfront_send said -XEN_EAGAIN before; there is room again. */
+    void (*sendable)(void *arg);
+    void *arg;
+};
+
+struct netfront_info {
+    uint8_t mac[6];
+    uint16_t mtu;
+    bool checksum_ipv4;  /* netfront_send may leave TCP/UDP checksums blank */
+    bool checksum_ipv6;
+    bool scatter_gather;
+    uint32_t tx_frame_max; /* largest frame netfront_send takes now, bytes */
+};
+
+/* Begin the handshake for device/vif/INDEX. Pools are sized by the memory that
+ * is available (netfront.c, "How many buffers"). NULL: no memory (logged). */
+struct netfront *netfront_create(unsigned index, struct loop *loop,
+                                 struct pages *pages, struct gnttab *gt,
+                                 struct xs *xs,
+                                 const struct netfront_owner *owner);
+/* Close the device, free everything. Pages still with the owner are freed when
+ * they are released. */
+void netfront_destroy(struct netfront *nf);
+
+const struct netfront_info *netfront_info(const struct netfront *nf);
+
+/* Receive-pool pages there are; buffer indices are below this. Constant. */
+unsigned netfront_buffers(const struct netfront *nf);
+
+/* A piece to send, anywhere in memory; it is copied before the call returns. */
+struct netfront_piece {
+    const void *data;
+    size_t bytes;
+};
+
+/* Queue one frame. checksum_blank: the TCP/UDP checksum field holds the
+ * pseudo-header's sum and the rest is left to the other side (only when
+ * netfront_info() allows it). The backend is notified once a turn, not once a
+ * frame. -XEN_EAGAIN: no room now, sendable() will tell. -XEN_ENODEV: link is
+ * down. -XEN_E2BIG: larger than tx_frame_max or over NETFRONT_FRAGS_MAX. */
+must_check int netfront_send(struct netfront *nf,
+                             const struct netfront_piece *pieces, unsigned nr,
+                             bool checksum_blank);
+
+/* Give a received page back to the pool. Assert: it was out. */
+void netfront_release(struct netfront *nf, unsigned buffer);
+
+struct netfront_stats {
+    uint64_t rx_frames, rx_bytes, rx_dropped, rx_errors;
+    uint64_t tx_frames, tx_bytes, tx_dropped, tx_errors, tx_full;
+    uint64_t events, notifies, reconnects, broken;
+};
+void netfront_stats(const struct netfront *nf, struct netfront_stats *stats);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frontend's half of a shared ring (xen/io/ring.h, "netfront-style").
+ *
+ * One page, or several, holds two shared indices each way and the slots. The
+ * backend can write any of it at any time, so:
+ *   - our own indices live here, in private memory, and are never read back;
+ *   - a slot is copied out once and only the copy is looked at (XSA-155);
+ *   - rsp_prod is checked against what is in flight: more responses than
+ *     requests, or an index that went backwards, is -XEN_EPROTO.
+ * Requests and responses share the slots: a response slot may be overwritten
+ * by a request pushed later, so responses are taken before requests are put.
+ */
+#ifndef XEN_RING_H
+#define XEN_RING_H
+
+#include "xen/abi.h"
+
+/* The header every Xen ring page begins with (DEFINE_RING_TYPES). */
+struct ring_shared {
+    RING_IDX req_prod;  /* we write */
+    RING_IDX req_event; /* backend writes: notify when req_prod passes it */
+    RING_IDX rsp_prod;  /* backend writes */
+    RING_IDX rsp_event; /* we write: notify when rsp_prod passes it */
+    uint8_t pad[48];
+};
+
+struct ring {
+    struct ring_shared *shared;
+    uint32_t slot_bytes;
+    uint32_t size;         /* slots, a power of two */
+    RING_IDX req_prod;     /* requests put, pushed or not */
+    RING_IDX req_pushed;   /* requests the backend was shown */
+    RING_IDX rsp_cons;     /* responses taken */
+};
+
+/* Lay out a ring in zeroed memory of `bytes` (whole pages). slot_bytes is the
+ * larger of request and response. */
+void ring_init(struct ring *ring, void *memory, size_t bytes,
+               size_t slot_bytes);
+
+/* Slots that a request may be put into. */
+unsigned ring_free(const struct ring *ring);
+
+/* Put one request; assert: ring_free() > 0. Not visible until ring_push. */
+void ring_put(struct ring *ring, const void *request, size_t bytes);
+
+/* Show the backend what was put. True: it asked to be notified. */
+must_check bool ring_push(struct ring *ring);
+
+/* Take the next response into *response. 1: one was taken, 0: none is there,
+ * -XEN_EPROTO: the backend's index is impossible (the ring must be given up). */
+must_check int ring_take(struct ring *ring, void *response, size_t bytes);
+
+/* Nothing left: ask for an event at the next response. True: one came in the
+ * meantime, take it first. */
+must_check bool ring_arm(struct ring *ring);
+
+#endif

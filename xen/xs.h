@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The xenstore client (xen/io/xs_wire.h): asynchronous, over the store page.
+ *
+ * Names follow the xenstore library's. A request is embedded in its owner and
+ * keeps pointers to the caller's path and data, so starting one copies
+ * nothing, allocates nothing and fails only for a request that can never be
+ * sent (too long). Requests are sent in the order they were started; replies
+ * come back through `done`, on the loop, never from inside a call to this
+ * header. Path and data must stay valid until `done` or xs_cancel.
+ *
+ * xenstored is not trusted more than any backend: lengths are checked against
+ * the protocol's limits, replies to nothing are dropped and counted, and a
+ * broken ring fails all requests with -XEN_EIO.
+ */
+#ifndef XEN_XS_H
+#define XEN_XS_H
+
+#include "kernel/loop.h"
+#include "xen/hv.h"
+
+#define XS_PATH_MAX  XENSTORE_REL_PATH_MAX /* 2048, without the NUL */
+#define XS_VALUE_MAX XENSTORE_PAYLOAD_MAX  /* 4096 */
+
+typedef uint32_t xs_transaction_t;
+#define XS_NO_TRANSACTION 0u /* "XBT_NULL" of the xenstore library */
+
+struct xs_request {
+    void (*done)(struct xs_request *request);
+    /* The answer, valid inside `done` only: */
+    int error;         /* 0, or negative: xenstored's own error, -XEN_EIO,
+                        * -XEN_E2BIG (answer larger than it may be) */
+    const char *value; /* NUL-terminated copy; may hold NULs before its end */
+    size_t value_bytes;
+    /* the client's: */
+    struct xs_request *next;
+    uint32_t id, op, tx;
+    const char *path;          /* first part, sent with its NUL */
+    const void *data;          /* second part */
+    size_t path_bytes, data_bytes;
+    char *list;                /* xs_directory: the caller's buffer */
+    size_t list_bytes, list_used;
+    char offset[12];           /* XS_DIRECTORY_PART: "offset" as text */
+    uint64_t generation;
+    bool active;
+};
+
+struct xs_watch {
+    /* A node at or below `path` changed (also once right after it was set).
+     * Only look at it: read what interests you with xs_read. */
+    void (*fn)(struct xs_watch *watch, const char *path);
+    /* the client's: */
+    const char *path;
+    struct xs_watch *next;
+    uint32_t token_id;
+    char token[12];
+    struct xs_request request;
+    bool active;
+};
+
+struct xs;
+
+/* The client's state: see xs.c. One per guest, embedded in struct system. */
+struct xs {
+    struct loop *loop;
+    struct xenstore_domain_interface *ring; /* shared with xenstored */
+    struct event event;
+    struct task task;                 /* completes what failed at once */
+    struct xs_request *queue, **queue_tail; /* not fully sent */
+    struct xs_request *waiting;       /* sent, no answer yet */
+    struct xs_request *failed, **failed_tail;
+    struct xs_watch *watches;
+    size_t sent_bytes;                /* of the queue's first message */
+    uint32_t next_id, next_token;
+    /* The message being received: */
+    struct xsd_sockmsg head;
+    size_t head_bytes, body_bytes;
+    char body[XENSTORE_PAYLOAD_MAX + 1];
+    bool broken;
+    uint64_t replies_unknown, watches_unknown; /* counters */
+};
+
+/* Without a store page (hv_info()->store_page NULL) every request fails with
+ * -XEN_ENOENT and no watch ever fires. */
+void xs_init(struct xs *xs, struct loop *loop);
+
+void xs_read(struct xs *xs, struct xs_request *r, xs_transaction_t t,
+             const char *path);
+void xs_write(struct xs *xs, struct xs_request *r, xs_transaction_t t,
+              const char *path, const void *data, size_t bytes);
+void xs_mkdir(struct xs *xs, struct xs_request *r, xs_transaction_t t,
+              const char *path);
+void xs_rm(struct xs *xs, struct xs_request *r, xs_transaction_t t,
+           const char *path);
+/* The children's names, each NUL-terminated, into buffer[0..bytes); r->value
+ * is then `buffer` and r->value_bytes the length. -XEN_E2BIG if they do not
+ * fit. Directories larger than a payload come in parts (XS_DIRECTORY_PART),
+ * and are read again from the start when they change meanwhile. */
+void xs_directory(struct xs *xs, struct xs_request *r, xs_transaction_t t,
+                  const char *path, char *buffer, size_t bytes);
+/* Permissions in xenstored's own text form: "n0" NUL "r5" NUL ... */
+void xs_get_permissions(struct xs *xs, struct xs_request *r,
+                        xs_transaction_t t, const char *path);
+void xs_set_permissions(struct xs *xs, struct xs_request *r,
+                        xs_transaction_t t, const char *path,
+                        const char *permissions, size_t bytes);
+/* r->value is the new transaction's id as text: xs_transaction_id(). */
+void xs_transaction_start(struct xs *xs, struct xs_request *r);
+xs_transaction_t xs_transaction_id(const struct xs_request *r);
+/* -XEN_EAGAIN: somebody else wrote what we read; do it all again. */
+void xs_transaction_end(struct xs *xs, struct xs_request *r,
+                        xs_transaction_t t, bool abort);
+
+/* Forget a request: `done` is not called. What was sent may still happen. */
+void xs_cancel(struct xs *xs, struct xs_request *r);
+
+void xs_watch(struct xs *xs, struct xs_watch *w, const char *path,
+              void (*fn)(struct xs_watch *watch, const char *path));
+void xs_unwatch(struct xs *xs, struct xs_watch *w);
+
+/* Several nodes written as one: a transaction, repeated while xenstored says
+ * EAGAIN (XS_UPDATE_TRIES_MAX times, then -XEN_EAGAIN). */
+struct xs_node {
+    const char *path;  /* absolute, or relative to the domain's own */
+    const char *value; /* NUL-terminated; NULL: remove the node */
+};
+#define XS_UPDATE_TRIES_MAX 32
+
+struct xs_update {
+    void (*done)(struct xs_update *update, int error);
+    /* the client's: */
+    struct xs *xs;
+    const struct xs_node *nodes;
+    unsigned nr_nodes, at, tries;
+    xs_transaction_t t;
+    int error;
+    struct xs_request request;
+};
+void xs_update(struct xs *xs, struct xs_update *u, const struct xs_node *nodes,
+               unsigned nr_nodes);
+void xs_update_cancel(struct xs_update *u);
+
+#endif
