@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+#
+# How third-party sources are fetched and built; the Makefile includes this.
+#
+# Guest: $(TP_LIB_C) $(TP_LIB_M) $(TP_LIB_LWIP) $(TP_OBJ_PICO), and the include
+# flags TP_CFLAGS_NEWLIB, TP_INC_XEN, TP_INC_LWIP, TP_INC_PICO. What includes
+# their headers depends on the stamps: TP_STAMP_NEWLIB and the like.
+# Host (unit tests, ASan and UBSan): TP_HOST_LIB_LWIP, TP_HOST_OBJ_PICO; the
+# same for fuzzers, by clang: TP_FUZZ_LIB_LWIP, TP_FUZZ_OBJ_PICO.
+#
+# Set before the include, if need be: TP_FLAGS (the guest's code generation),
+# TP_LWIP_PORT (the folder of lwipopts.h and arch/cc.h).
+
+TP     := build/third_party
+TP_SRC := $(TP)/src
+
+TP_LWIP_PORT ?= net
+TP_FLAGS     ?= -std=gnu11 -Os -fno-pic -fno-pie -fno-stack-protector \
+                -fcf-protection=none -ffunction-sections -fdata-sections \
+                -fno-asynchronous-unwind-tables -mno-avx
+TP_HOST_FLAGS ?= -std=gnu11 -O1 -g -fno-omit-frame-pointer \
+                 -fsanitize=address,undefined -fno-sanitize=alignment
+TP_HOST_CC   ?= gcc
+TP_FUZZ_CC   ?= clang
+
+# One line for what is made, or with V=1 the commands themselves.
+TP_Q   = $(if $(filter 1,$(V)),,@)
+TP_SAY = @printf '  %-7s %s\n'
+
+# --- sources ----------------------------------------------------------------
+
+TP_STAMP_SRC_NEWLIB := $(TP_SRC)/newlib.stamp
+TP_STAMP_SRC_LWIP   := $(TP_SRC)/lwip.stamp
+TP_STAMP_PICO       := $(TP_SRC)/picohttpparser.stamp
+TP_STAMP_XEN        := $(TP_SRC)/xen.stamp
+
+# fetch leaves a stamp alone that is still true, so that an edit of one line in
+# the manifest makes nothing else anew.
+$(TP_SRC)/%.stamp: third_party/manifest third_party/fetch
+	@third_party/fetch $*
+
+$(TP_STAMP_SRC_NEWLIB): $(wildcard third_party/patches/newlib/*.patch)
+$(TP_STAMP_SRC_LWIP):   $(wildcard third_party/patches/lwip/*.patch)
+$(TP_STAMP_XEN):        third_party/xen.sha256
+
+TP_INC_XEN  := -isystem $(TP_SRC)/xen/include
+TP_INC_LWIP := -isystem $(TP_SRC)/lwip/src/include -I$(TP_LWIP_PORT)
+TP_INC_PICO := -isystem $(TP_SRC)/picohttpparser
+
+# --- newlib -----------------------------------------------------------------
+
+TP_LIB_C        := $(TP)/newlib/libc.a
+TP_LIB_M        := $(TP)/newlib/libm.a
+TP_STAMP_NEWLIB := $(TP)/newlib.stamp
+
+# gcc's own headers come first, as in every gcc: they include newlib's.
+TP_CFLAGS_NEWLIB := -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
+                    -isystem $(TP)/newlib/include
+
+$(TP_STAMP_NEWLIB): $(TP_STAMP_SRC_NEWLIB) third_party/build-newlib \
+                    $(TP)/guest.flags
+	$(TP_SAY) NEWLIB $(TP)/newlib
+	$(TP_Q)CC='$(CC)' third_party/build-newlib $(TP_SRC)/newlib $(TP)/newlib \
+	    $(TP_FLAGS)
+	@touch $@
+
+$(TP_LIB_C) $(TP_LIB_M): $(TP_STAMP_NEWLIB) ;
+
+# The flags in a file that changes only when they do.
+.PHONY: tp-always
+$(TP)/guest.flags: tp-always
+	@mkdir -p $(@D)
+	@echo '$(CC) $(TP_FLAGS)' | cmp -s - $@ || echo '$(CC) $(TP_FLAGS)' >$@
+
+# --- lwIP and picohttpparser ------------------------------------------------
+
+# Addresses of both families, TCP, UDP and what configures them, on ethernet.
+TP_LWIP_C := $(addprefix core/, altcp altcp_alloc altcp_tcp def dns inet_chksum \
+    init ip mem memp netif pbuf raw stats sys tcp tcp_in tcp_out timeouts udp) \
+  $(addprefix core/ipv4/, acd autoip dhcp etharp icmp igmp ip4 ip4_addr \
+    ip4_frag) \
+  $(addprefix core/ipv6/, dhcp6 ethip6 icmp6 inet6 ip6 ip6_addr ip6_frag mld6 \
+    nd6) \
+  netif/ethernet
+
+# The libraries in folder $(1), made by the commands $(2) with the flags $(3)
+# once $(4) is there; $(1)/lwip/ has lwIP's objects.
+define tp_libraries
+$(1)/lwip.a: $$(TP_LWIP_C:%=$(1)/lwip/%.o)
+	$$(TP_SAY) LWIP $$@
+	$$(TP_Q)rm -f $$@ && ar rcs $$@ $$^
+
+$$(TP_LWIP_C:%=$(1)/lwip/%.o): $(1)/lwip/%.o: $$(TP_STAMP_SRC_LWIP) \
+    third_party/third_party.mk \
+    $$(TP_LWIP_PORT)/lwipopts.h $$(TP_LWIP_PORT)/arch/cc.h $(4)
+	@mkdir -p $$(@D)
+	$$(TP_Q)$(2) $(3) $$(TP_INC_LWIP) -MMD -MP \
+	    -ffile-prefix-map=$$(TP_SRC)/= \
+	    -c $$(TP_SRC)/lwip/src/$$*.c -o $$@
+
+$(1)/picohttpparser.o: $$(TP_STAMP_PICO) $(4)
+	$$(TP_SAY) PICO $$@
+	@mkdir -p $$(@D)
+	$$(TP_Q)$(2) $(3) -ffile-prefix-map=$$(TP_SRC)/= \
+	    -c $$(TP_SRC)/picohttpparser/picohttpparser.c -o $$@
+
+-include $$(TP_LWIP_C:%=$(1)/lwip/%.d)
+endef
+
+$(eval $(call tp_libraries,$(TP),$$(CC),$$(TP_FLAGS) $$(TP_CFLAGS_NEWLIB),\
+    $(TP_STAMP_NEWLIB)))
+$(eval $(call tp_libraries,build/host,$$(TP_HOST_CC),$$(TP_HOST_FLAGS),))
+$(eval $(call tp_libraries,build/fuzz,$$(TP_FUZZ_CC),$$(TP_HOST_FLAGS) \
+    -fsanitize=fuzzer-no-link,))
+
+TP_LIB_LWIP      := $(TP)/lwip.a
+TP_OBJ_PICO      := $(TP)/picohttpparser.o
+TP_HOST_LIB_LWIP := build/host/lwip.a
+TP_HOST_OBJ_PICO := build/host/picohttpparser.o
+TP_FUZZ_LIB_LWIP := build/fuzz/lwip.a
+TP_FUZZ_OBJ_PICO := build/fuzz/picohttpparser.o
