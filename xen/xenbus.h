@@ -2,8 +2,8 @@
 /*
  * The device handshake that all frontends share (xen/io/xenbus.h).
  *
- *   read   our node: where the backend is and which domain serves it
- *   wait   until the backend is InitWait (or already further)
+ *   find   our node: where the backend is and which domain serves it
+ *   wait   until the backend is InitWait
  *   learn  what it offers: the keys the driver asked for
  *   open   the driver makes rings and ports and names the keys to publish
  *   tell   publish them and our state in one transaction
@@ -13,7 +13,11 @@
  *
  * The driver supplies a table of functions and keys; one state machine here
  * does the rest. A backend that never appears is reported once, after
- * XENBUS_SLOW_NS, with the key that is waited for; the wait goes on.
+ * XENBUS_SLOW_NS, with the key that is waited for and the state it was seen
+ * in; the wait goes on.
+ *
+ * xenbus_list finds the devices of one type, now and when `xl ...-attach`
+ * brings more.
  */
 #ifndef XEN_XENBUS_H
 #define XEN_XENBUS_H
@@ -24,36 +28,48 @@
 
 #define XENBUS_SLOW_NS   (5 * NS_PER_S) /* "still no backend" is then news */
 #define XENBUS_PATH_MAX  96   /* /local/domain/N/backend/TYPE/N/N and a key */
-#define XENBUS_KEYS_MAX  24   /* keys one frontend publishes or reads */
+#define XENBUS_KEYS_MAX  24   /* keys one frontend publishes */
 #define XENBUS_VALUE_MAX 64   /* text of one published value */
 
 struct xenbus_device;
 
-/* A key of the backend's node to read before opening. Text values are copied
- * (cut: error). A missing key, or one that is no number, gives `fallback` and,
- * unless it was just missing, a log line that names it. */
+/* A key of the backend's node to read. Text values are copied. A missing key
+ * gives `fallback` (text: ""). So does one that is no decimal number, a text
+ * that does not fit or that holds a NUL, and a log line names the key. */
 struct xenbus_key {
     const char *name;
     uint32_t fallback;
     uint32_t max;      /* larger values are cut down to this, and logged */
     uint32_t *value;   /* number goes here, or... */
-    char *text;        /* ...text goes here, text_bytes with its NUL; a missing
-                        * key gives "" */
+    char *text;        /* ...text goes here, text_bytes with its NUL */
     size_t text_bytes;
     bool own;          /* read from the frontend's node instead */
 };
 
+/* A driver. Everything is called on the loop, never from inside a call to
+ * this header; what may be NULL says so. */
 struct xenbus_ops {
-    /* Read these before open; fixed for the life of the device. */
+    /* Read these before open; fixed for the life of the device. NULL: none. */
     const struct xenbus_key *(*keys)(struct xenbus_device *dev, unsigned *nr);
     /* Make rings, ports, grants, and xenbus_publish() each key. Negative: the
-     * device is given up, with that error, in state Closed. */
+     * device is given up until the backend leaves and comes back. */
     int (*open)(struct xenbus_device *dev);
-    /* Both ends are Connected: data may flow. */
+    /* The state told along with the keys. XenbusStateConnected: all is said
+     * (netif.h). XenbusStateInitialised: the backend has more to say first
+     * (blkif.h); it is read (connected_keys), connected() is called, and then
+     * our state becomes Connected. */
+    enum xenbus_state tell_state;
+    /* Read these when the backend is Connected. NULL: none. */
+    const struct xenbus_key *(*connected_keys)(struct xenbus_device *dev,
+                                               unsigned *nr);
+    /* The backend is Connected: data may flow. */
     void (*connected)(struct xenbus_device *dev);
-    /* The backend is gone or going, or xenbus_fail was called: stop using
-     * rings, end grants, close ports. Called once for each successful open. */
+    /* The backend is gone or going, or xenbus_fail or xenbus_stop was called:
+     * stop using rings, end grants, close ports. Called once for each
+     * successful open. */
     void (*close)(struct xenbus_device *dev);
+    /* xenbus_stop is complete: the memory of `dev` may go. NULL: it stays. */
+    void (*stopped)(struct xenbus_device *dev);
 };
 
 struct xenbus_device {
@@ -61,42 +77,86 @@ struct xenbus_device {
     struct xs *xs;
     struct loop *loop;
     char node[XENBUS_PATH_MAX];    /* "device/vif/0" */
-    char backend[XENBUS_PATH_MAX]; /* "/local/domain/0/backend/vif/5/0" */
+    char backend[XENBUS_PATH_MAX]; /* "/local/domain/0/backend/vif/5/0", or "":
+                                    * no such device (yet, or any more) */
     domid_t backend_dom;
-    bool connected, opened, broken;
+    bool connected;                /* connected() was called, close() not yet */
+    bool opened;                   /* open() succeeded, close() not yet */
+    bool broken;                   /* given up until the backend comes back */
     uint64_t reconnects;
     /* the machine's: see xenbus.c */
-    unsigned step;
-    enum xenbus_state backend_state;
-    struct xs_request request;
+    enum xenbus_state state, backend_state;
+    bool busy, moved, changed, left, stopping, opened_before, slow_told;
+    const struct xenbus_key *keys;
+    unsigned nr_keys, at;
+    struct xs_request request, slow_request;
     struct xs_update update;
-    struct xs_watch watch;
+    struct xs_watch node_watch, state_watch;
     struct timer slow;
-    struct task step_task;
-    unsigned at;
-    char path[XENBUS_PATH_MAX], state_path[XENBUS_PATH_MAX];
-    struct xs_node nodes[XENBUS_KEYS_MAX];
-    char names[XENBUS_KEYS_MAX][XENBUS_PATH_MAX];
-    char values[XENBUS_KEYS_MAX][XENBUS_VALUE_MAX];
+    struct task task;
+    char path[XENBUS_PATH_MAX];      /* what is being read */
+    char slow_path[XENBUS_PATH_MAX];
+    char node_path[XENBUS_PATH_MAX], state_path[XENBUS_PATH_MAX];
+    struct xs_node nodes[XENBUS_KEYS_MAX + 1]; /* and our state */
+    char names[XENBUS_KEYS_MAX + 1][XENBUS_PATH_MAX];
+    char values[XENBUS_KEYS_MAX + 1][XENBUS_VALUE_MAX];
     unsigned nr_nodes;
 };
 
-/* Begin the handshake for the device at `node` ("device/vif/0"). */
+/* Begin the handshake for the device at `node` ("device/vif/0"). It need not
+ * exist yet. */
 void xenbus_start(struct xenbus_device *dev, struct xs *xs, struct loop *loop,
                   const char *node, const struct xenbus_ops *ops);
 
-/* Inside open(): publish "NODE/name" = text (printf-like). */
+/* Inside open(): publish "NODE/name" = text (printf-like). Assert: it fits,
+ * and at most XENBUS_KEYS_MAX of them. */
 __attribute__((format(printf, 3, 4))) void
 xenbus_publish(struct xenbus_device *dev, const char *name, const char *format,
                ...);
 
 /* The backend broke the protocol: log why, close, state Closed. The device
- * stays down until the backend leaves and comes back. Never nests: close() is
- * called from the loop. */
+ * stays down until the backend leaves and comes back. close() is called on the
+ * next turn. */
 __attribute__((format(printf, 2, 3))) void
 xenbus_fail(struct xenbus_device *dev, const char *format, ...);
 
-/* Close for good (guest shutdown, device removed); safe in every state. */
+/* Close for good, in whatever state: close() if it is open, state Closed, then
+ * stopped(). Until stopped() the memory of `dev` must stay; no other function
+ * of the driver is called after close(). */
 void xenbus_stop(struct xenbus_device *dev);
+
+/* ---- Which devices are there?
+ *
+ *     found(list, 0); found(list, 1); done(list, 0);    those there are now
+ *     ...
+ *     found(list, 2);                                   attached later
+ *
+ * The children of "device/TYPE" whose names are decimal numbers, each reported
+ * once, in no particular order; other names are logged. A device that was
+ * detached and comes back is not reported again: its xenbus_device notices
+ * both by itself. No "device/TYPE" means no devices; a domain without xenstore
+ * gets done() with its error, and nothing ever after. */
+#define XENBUS_LIST_MAX 32 /* devices of one type; more are logged, not used */
+
+struct xenbus_list {
+    void (*found)(struct xenbus_list *list, uint32_t index);
+    /* Everything there was at the start has been reported. NULL: no matter. */
+    void (*done)(struct xenbus_list *list, int error);
+    /* the list's: */
+    struct xs *xs;
+    const char *path;
+    struct xs_request request;
+    struct xs_watch watch;
+    bool reading, again, was_done;
+    unsigned nr;
+    uint32_t seen[XENBUS_LIST_MAX];
+    char names[XENBUS_LIST_MAX * 12]; /* "4294967295" and its NUL, rounded up */
+};
+
+/* Begin. path: "device/vif", constant for the life of the list; the list is
+ * never stopped. */
+void xenbus_list(struct xenbus_list *list, struct xs *xs, const char *path,
+                 void (*found)(struct xenbus_list *list, uint32_t index),
+                 void (*done)(struct xenbus_list *list, int error));
 
 #endif

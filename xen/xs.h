@@ -50,6 +50,7 @@ struct xs_watch {
      * Only look at it: read what interests you with xs_read. */
     void (*fn)(struct xs_watch *watch, const char *path);
     /* the client's: */
+    void (*removed)(struct xs_watch *watch);
     const char *path;
     struct xs_watch *next;
     uint32_t token_id;
@@ -111,12 +112,18 @@ xs_transaction_t xs_transaction_id(const struct xs_request *r);
 void xs_transaction_end(struct xs *xs, struct xs_request *r,
                         xs_transaction_t t, bool abort);
 
-/* Forget a request: `done` is not called. What was sent may still happen. */
+/* Forget a request: `done` is not called and its memory may go; not active:
+ * nothing happens. What was sent may still happen. (A message longer than the
+ * ring may be half sent: then it ends in filler, which xenstored refuses in a
+ * path and stores in a value.) */
 void xs_cancel(struct xs *xs, struct xs_request *r);
 
 void xs_watch(struct xs *xs, struct xs_watch *w, const char *path,
               void (*fn)(struct xs_watch *watch, const char *path));
-void xs_unwatch(struct xs *xs, struct xs_watch *w);
+/* fn is not called again. The watch's memory stays in use until `done` (NULL:
+ * it stays for ever); nothing happens if the watch is not active. */
+void xs_unwatch(struct xs *xs, struct xs_watch *w,
+                void (*done)(struct xs_watch *watch));
 
 /* Several nodes written as one: a transaction, repeated while xenstored says
  * EAGAIN (XS_UPDATE_TRIES_MAX times, then -XEN_EAGAIN). */
@@ -138,6 +145,7 @@ struct xs_update {
 };
 void xs_update(struct xs *xs, struct xs_update *u, const struct xs_node *nodes,
                unsigned nr_nodes);
+/* Abandon it: `done` follows, with -XEN_EINTR unless it was written already. */
 void xs_update_cancel(struct xs_update *u);
 
 #endif
