@@ -80,12 +80,11 @@ void hv_free_pages(unsigned long *first, unsigned long *end);
 void *hv_page_address(unsigned long page);
 unsigned long hv_page_number(const void *address);
 
-/* Make pages [first, first + nr) readable and writable, not executable; they
- * were not before. May itself use up some of the pages at the front of the
- * range for page tables: *used tells how many, those are not usable. Contents
- * are undefined. -XEN_ENOMEM when Xen refuses. */
-must_check int hv_map_pages(unsigned long first, unsigned long nr,
-                            unsigned long *used);
+/* Make free pages [first, first + nr) readable and writable, not executable;
+ * they were not mapped before. Contents are undefined. Page tables that this
+ * takes come from pages that hv_free_pages never offered. -XEN_ENOMEM when Xen
+ * refuses. */
+must_check int hv_map_pages(unsigned long first, unsigned long nr);
 
 /* ---- Entropy: 64 bits from the CPU's generator; false when it has none. */
 bool hv_random(uint64_t *bits);

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's table of contents: every object there is, in the order in which
+ * they need each other, and who is handed what.
+ *
+ *   console, log    first, so that everything after can complain
+ *   options         the command line
+ *   loop, pages     what all else stands on
+ *   gnttab, xs      Xen's services for drivers
+ *   control         `xl shutdown` and its friends
+ *   app             the reason for all of it
+ */
+#include "kernel/main.h"
+#include "apps/app.h"
+#include "console/console.h"
+#include "libc/libc.h"
+#include "xen/control.h"
+#include "xen/gnttab.h"
+#include "xen/xs.h"
+
+#include <string.h>
+
+/* How long the last words may take to be read by xenconsoled: it needs
+ * milliseconds when it runs at all. */
+#define LAST_WORDS_NS NS_PER_S
+
+static struct system {
+    struct console console;
+    struct options options;
+    struct loop loop;
+    struct pages pages;
+    struct random random;
+    struct gnttab gnttab;
+    struct xs xs;
+    struct control control;
+    struct app app;
+    uint64_t started_ns;
+} sys;
+
+/* Set by the build: the image's name. */
+extern const char app_name[];
+
+static void write_log(void *arg, const char *line, size_t len)
+{
+    console_write(arg, line, len);
+}
+
+static void last_words(void)
+{
+    console_drain(&sys.console, hv_now_ns() + LAST_WORDS_NS);
+}
+
+/* ---- Command line */
+
+static void set_log_level(struct options *options)
+{
+    static const char *const levels[] = {"error", "warn", "info", "debug"};
+    const char *text;
+
+    if (options_text(options, "log", &text) != 1)
+        return;
+    for (unsigned i = 0; i < array_size(levels); i++) {
+        if (strcmp(text, levels[i]) == 0) {
+            log_set_level((enum log_level)i);
+            return;
+        }
+    }
+    log_warn("main", "log=%s is not one of error, warn, info, debug", text);
+}
+
+/* ---- What the toolstack asks for */
+
+static void on_shutdown(struct control *control, unsigned reason)
+{
+    struct system *system = container_of(control, struct system, control);
+    struct app *app = &system->app;
+
+    log_info("main", "the toolstack asks for a %s",
+             reason == SHUTDOWN_reboot ? "reboot" : "shutdown");
+    app->stop_reason = reason;
+    if (app->stopping)
+        app->stopping(app);
+    app_stop(app);
+}
+
+static void on_sysrq(struct control *control, char key)
+{
+    struct system *system = container_of(control, struct system, control);
+
+    if (system->app.sysrq)
+        system->app.sysrq(&system->app, key);
+    else
+        log_info("main", "sysrq '%c': this app does not use it", key);
+}
+
+/* ---- The app's side of things (apps/app.h) */
+
+int app_run(struct app *app)
+{
+    options_report_unknown(app->options);
+    if (!app->stop)
+        loop_run(app->loop);
+    return 0;
+}
+
+void app_stop(struct app *app)
+{
+    app->stop = true;
+    loop_stop(app->loop);
+}
+
+uint64_t app_uptime_ns(const struct app *app)
+{
+    return hv_now_ns() - container_of(app, struct system, app)->started_ns;
+}
+
+/* ---- From the first line to the last */
+
+static void start(struct system *system)
+{
+    system->started_ns = hv_now_ns();
+    log_set_epoch(system->started_ns);
+    console_init(&system->console);
+    log_set_sink(write_log, &system->console);
+    panic_set_last_words(last_words);
+
+    options_parse(&system->options, hv_info()->cmdline);
+    set_log_level(&system->options);
+
+    loop_init(&system->loop);
+    pages_init(&system->pages);
+    libc_init(&system->pages, &system->console);
+    console_start(&system->console, &system->loop);
+    random_init(&system->random);
+    if (gnttab_init(&system->gnttab, &system->loop, &system->pages))
+        panic("no grant table: no device can work");
+    xs_init(&system->xs, &system->loop);
+    control_start(&system->control, &system->xs, on_shutdown, on_sysrq);
+}
+
+static int run_app(struct system *system)
+{
+    system->app = (struct app){
+        .name = app_name,
+        .loop = &system->loop,
+        .options = &system->options,
+        .pages = &system->pages,
+        .random = &system->random,
+        .console = &system->console,
+        .gnttab = &system->gnttab,
+        .xs = &system->xs,
+        .stop_reason = SHUTDOWN_poweroff,
+    };
+    return app_main(&system->app);
+}
+
+_Noreturn void kernel_main(void)
+{
+    int status;
+
+    start(&sys);
+    status = run_app(&sys);
+    if (status)
+        log_error("main", "%s failed with status %d", app_name, status);
+    libc_exit();
+    log_info("main", "%s",
+             sys.app.stop_reason == SHUTDOWN_reboot ? "rebooting"
+                                                    : "powering off");
+    last_words();
+    hv_shutdown(sys.app.stop_reason);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where things lie in the guest's address space, for C, assembly and the
+ * linker script (xen/image.ld) alike.
+ *
+ *   0x00000000            nothing: NULL and its neighbours fault
+ *   LAYOUT_P2M            the p2m list, put there by the domain builder
+ *   LAYOUT_TOP - n * 2 M  the slot (one L1 table, 2 MiB) the image is in:
+ *     + 0                 shared_info
+ *     + 1 page            scratch window: a page table under construction
+ *     + 2 pages           grant table frames
+ *     ...                 unmapped
+ *   layout_virt_base      page 0 of the domain: the image, then all its memory
+ *
+ * Everything the code refers to by symbol lies below 2 GiB (-mcmodel=small);
+ * memory grows upwards from the image without that limit.
+ */
+#ifndef XEN_LAYOUT_H
+#define XEN_LAYOUT_H
+
+#define LAYOUT_P2M         0x200000 /* must be below virt_base (libxc) */
+#define LAYOUT_SLOT_BYTES  0x200000 /* what one L1 page table maps */
+#define LAYOUT_SHARED_INFO 0        /* pages into the slot */
+#define LAYOUT_SCRATCH     1
+#define LAYOUT_GRANTS      2
+/* The image must leave this much of its slot free below itself. */
+#define LAYOUT_WINDOW_BYTES 0x48000 /* 2 + HV_GRANT_FRAMES_MAX pages, and a gap */
+
+#define LAYOUT_TRAPS 20 /* vectors 0 to 19: all that a PV guest can receive */
+
+/* Deepest use seen is under 4 KiB (selftest's stack line); four times that. */
+#define LAYOUT_STACK_BYTES 0x4000
+
+#ifndef __ASSEMBLY__
+/* From the linker script. Addresses, not objects: only & of them means
+ * something. */
+extern char layout_virt_base[];
+extern char layout_text[], layout_text_end[];
+extern char layout_rodata[], layout_rodata_end[];
+extern char layout_data[], layout_stack_guard[], layout_stack[];
+extern char layout_stack_top[], layout_end[];
+#endif
+
+#endif
