@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lwIP's options, each with its reason. What is not named here has lwIP's own
+ * default (lwip/opt.h).
+ */
+#ifndef NET_LWIPOPTS_H
+#define NET_LWIPOPTS_H
+
+/* ---- The system: one thread, one loop, no locks. */
+
+#define NO_SYS               1
+#define SYS_LIGHTWEIGHT_PROT 0
+#define LWIP_NETCONN         0 /* these two need threads */
+#define LWIP_SOCKET          0
+#define LWIP_TIMERS_CUSTOM   1 /* timers are the loop's: net/timers.c */
+#define LWIP_HOOK_FILENAME   "lwiphooks.h"
+
+/* ---- Memory: malloc, so that the same image serves in 2 MB and holds 10,000
+ * connections in 64; bounded by net/memory.c instead of by fixed pools. What a
+ * remote peer can make lwIP keep has limits of its own below. */
+
+#define MEM_CUSTOM_ALLOCATOR 1
+#define MEM_CUSTOM_MALLOC    net_malloc
+#define MEM_CUSTOM_CALLOC    net_calloc
+#define MEM_CUSTOM_FREE      net_free
+#define MEMP_MEM_MALLOC      1
+#define MEM_ALIGNMENT        8 /* pointers */
+
+/* Received pages become pbufs without a copy. */
+#define LWIP_SUPPORT_CUSTOM_PBUF 1
+
+/* ---- Interfaces */
+
+#define LWIP_NETIF_EXT_STATUS_CALLBACK 1 /* addresses are logged, published */
+#define LWIP_NETIF_HOSTNAME            1 /* DHCP tells it to the server */
+#define LWIP_NETIF_HWADDRHINT          1 /* each pcb remembers its ARP entry */
+#define LWIP_CHECKSUM_CTRL_PER_NETIF   1 /* checksum offload, per packet */
+
+/* ---- ARP: 64 neighbours is a busy LAN segment; the table is searched only
+ * when the hint is wrong. */
+
+#define ARP_TABLE_SIZE 64
+/* Packets that wait for an answer: the first A and AAAA queries of a name. */
+#define ARP_QUEUEING   1
+#define ARP_QUEUE_LEN  3
+
+/* ---- IPv4 */
+
+#define IP_DEFAULT_TTL     64 /* RFC 1700; lwIP's own default is 255 */
+#define IP_SOF_BROADCAST   1  /* broadcasts only where they were asked for */
+/* Fragments: at most this many are kept, v4 and v6 each: a full 64 KiB
+ * datagram at MTU 1500 is 45. A flood of fragments can hold no more. */
+#define IP_REASS_MAX_PBUFS 48
+#define IP_REASS_MAXAGE    15 /* seconds; RFC 1122 wants 60 to 120, which a
+                               * flood would use against us */
+#define LWIP_DHCP                1
+/* Probing an address before using it costs seconds at each start; the server
+ * has probed it (RFC 2131, 2.2). */
+#define LWIP_DHCP_DOES_ACD_CHECK 0
+#define LWIP_ACD                 0
+#define LWIP_IGMP                0 /* no service here uses IPv4 multicast */
+
+/* ---- IPv6 */
+
+#define LWIP_IPV6               1
+#define LWIP_IPV6_NUM_ADDRESSES 4 /* link-local, static, two announced */
+#define LWIP_IPV6_MLD           1 /* bridges snoop: no report, no solicitation */
+#define IPV6_FRAG_COPYHEADER    1 /* lwIP cannot reassemble in place: 64 bit */
+#define IPV6_REASS_MAXAGE       15 /* as for IPv4 */
+/* One packet waits for each unresolved neighbour: a queue has no limit of its
+ * own when memory comes from malloc. */
+#define LWIP_ND6_QUEUEING       0
+#define LWIP_ND6_NUM_NEIGHBORS    32
+#define LWIP_ND6_NUM_DESTINATIONS 32
+#define LWIP_ND6_RDNSS_MAX_DNS_SERVERS 2 /* resolvers by RFC 8106 */
+
+/* ---- DNS client: its ids and ports come from LWIP_RAND. */
+
+#define LWIP_DNS        1
+#define DNS_TABLE_SIZE  8
+#define DNS_MAX_SERVERS 3 /* as a resolv.conf has */
+
+/* ---- TCP */
+
+/* The largest segment; the one in use follows from the MTU. 9000 - 40. */
+#define TCP_MSS 8960
+
+/* Windows: 100 ms at 20 Mbit/s, 1 ms at 2 Gbit/s. Not memory that is set
+ * aside: what is really queued counts against net/memory.c's limit. */
+#define LWIP_WND_SCALE 1
+#define TCP_RCV_SCALE  3 /* 64 KiB << 3: room to double the window */
+#define TCP_WND        (256 * 1024)
+#define TCP_SND_BUF    (256 * 1024)
+/* Two pbufs (header, data) for each segment of 1460 bytes, and as many again
+ * for small writes. */
+#define TCP_SND_QUEUELEN (4 * TCP_SND_BUF / 1460)
+#define TCP_SNDLOWAT     16384 /* for sockets only; must stay below 29,696 */
+/* A small write behind unsent data reserves this much for the next ones. */
+#define TCP_OVERSIZE     512
+
+/* Out-of-order data that is kept, each connection: a quarter of the window. */
+#define TCP_OOSEQ_MAX_BYTES (TCP_WND / 4)
+#define TCP_OOSEQ_MAX_PBUFS 64
+#define LWIP_TCP_SACK_OUT   1 /* says what was kept: one loss, one resend */
+
+#define LWIP_TCP_RTO_TIME   1000 /* RFC 6298; lwIP's 3 s are RFC 1122's */
+#define LWIP_TCP_KEEPALIVE  1    /* times can be set for each connection */
+#define TCP_MSL             30000UL /* TIME_WAIT of 60 s, as Linux has */
+/* Connections being opened are counted, so that net/tcp.c can drop the oldest:
+ * the backlog itself (255) is never the limit. */
+#define TCP_LISTEN_BACKLOG  1
+#define SO_REUSE            1    /* a listener may be closed and opened again */
+
+/* ---- Counters for the status page; 32 bits. */
+
+#define LWIP_STATS_LARGE 1
+#define LINK_STATS       0 /* netfront has them */
+
+#endif
