@@ -25,8 +25,10 @@
 typedef uint32_t xs_transaction_t;
 #define XS_NO_TRANSACTION 0u /* "XBT_NULL" of the xenstore library */
 
+/* Zeroed before its first use, and inactive again when `done` is called: it
+ * may then be used anew, from inside `done` too. */
 struct xs_request {
-    void (*done)(struct xs_request *request);
+    void (*done)(struct xs_request *request); /* NULL: nobody asks */
     /* The answer, valid inside `done` only: */
     int error;         /* 0, or negative: xenstored's own error, -XEN_EIO,
                         * -XEN_E2BIG (answer larger than it may be) */
@@ -34,15 +36,16 @@ struct xs_request {
     size_t value_bytes;
     /* the client's: */
     struct xs_request *next;
+    enum xs_stage { XS_IDLE, XS_QUEUED, XS_SENT, XS_FAILED } stage;
     uint32_t id, op, tx;
-    const char *path;          /* first part, sent with its NUL */
-    const void *data;          /* second part */
-    size_t path_bytes, data_bytes;
-    char *list;                /* xs_directory: the caller's buffer */
-    size_t list_bytes, list_used;
-    char offset[12];           /* XS_DIRECTORY_PART: "offset" as text */
+    const char *path; /* first part, sent with its NUL */
+    const void *data; /* second part */
+    uint32_t path_bytes, data_bytes;
+    char *list;       /* xs_directory: the caller's buffer */
+    uint32_t list_bytes, list_used;
+    uint32_t tries;
+    char offset[12];  /* XS_DIRECTORY_PART: list_used as text */
     uint64_t generation;
-    bool active;
 };
 
 struct xs_watch {
@@ -51,6 +54,7 @@ struct xs_watch {
     void (*fn)(struct xs_watch *watch, const char *path);
     /* the client's: */
     void (*removed)(struct xs_watch *watch);
+    struct xs *xs;
     const char *path;
     struct xs_watch *next;
     uint32_t token_id;
@@ -65,20 +69,23 @@ struct xs;
 struct xs {
     struct loop *loop;
     struct xenstore_domain_interface *ring; /* shared with xenstored */
+    evtchn_port_t port;
     struct event event;
-    struct task task;                 /* completes what failed at once */
-    struct xs_request *queue, **queue_tail; /* not fully sent */
-    struct xs_request *waiting;       /* sent, no answer yet */
-    struct xs_request *failed, **failed_tail;
+    struct task task;                 /* sends; completes what failed at once */
+    struct xs_request *requests;      /* all but idle ones, oldest first */
     struct xs_watch *watches;
-    size_t sent_bytes;                /* of the queue's first message */
     uint32_t next_id, next_token;
+    /* Our ends of the ring; the shared copies are only written. */
+    uint32_t req_prod, rsp_cons;
+    uint32_t sent_bytes;              /* of the first queued request */
+    uint32_t filler_bytes;            /* due before it: one was cancelled */
+    bool in_event, notify, broken;
     /* The message being received: */
     struct xsd_sockmsg head;
-    size_t head_bytes, body_bytes;
+    uint32_t head_bytes, body_bytes;
     char body[XENSTORE_PAYLOAD_MAX + 1];
-    bool broken;
-    uint64_t replies_unknown, watches_unknown; /* counters */
+    /* Answers to nothing (to cancelled requests, too), events of no watch. */
+    uint64_t replies_unknown, watches_unknown;
 };
 
 /* Without a store page (hv_info()->store_page NULL) every request fails with
@@ -96,7 +103,9 @@ void xs_rm(struct xs *xs, struct xs_request *r, xs_transaction_t t,
 /* The children's names, each NUL-terminated, into buffer[0..bytes); r->value
  * is then `buffer` and r->value_bytes the length. -XEN_E2BIG if they do not
  * fit. Directories larger than a payload come in parts (XS_DIRECTORY_PART),
- * and are read again from the start when they change meanwhile. */
+ * and are read again from the start when they change meanwhile
+ * (XS_DIRECTORY_TRIES_MAX times, then -XEN_EAGAIN). */
+#define XS_DIRECTORY_TRIES_MAX 32
 void xs_directory(struct xs *xs, struct xs_request *r, xs_transaction_t t,
                   const char *path, char *buffer, size_t bytes);
 /* Permissions in xenstored's own text form: "n0" NUL "r5" NUL ... */
@@ -105,7 +114,8 @@ void xs_get_permissions(struct xs *xs, struct xs_request *r,
 void xs_set_permissions(struct xs *xs, struct xs_request *r,
                         xs_transaction_t t, const char *path,
                         const char *permissions, size_t bytes);
-/* r->value is the new transaction's id as text: xs_transaction_id(). */
+/* r->value is the new transaction's id as text: xs_transaction_id(), which is
+ * XS_NO_TRANSACTION when the answer makes no sense. */
 void xs_transaction_start(struct xs *xs, struct xs_request *r);
 xs_transaction_t xs_transaction_id(const struct xs_request *r);
 /* -XEN_EAGAIN: somebody else wrote what we read; do it all again. */
@@ -126,24 +136,30 @@ void xs_unwatch(struct xs *xs, struct xs_watch *w,
                 void (*done)(struct xs_watch *watch));
 
 /* Several nodes written as one: a transaction, repeated while xenstored says
- * EAGAIN (XS_UPDATE_TRIES_MAX times, then -XEN_EAGAIN). */
+ * EAGAIN (XS_UPDATE_TRIES_MAX times, then -XEN_EAGAIN). The writes are sent
+ * without waiting for each other. A single node needs no transaction. The
+ * nodes must stay until `done`. */
 struct xs_node {
     const char *path;  /* absolute, or relative to the domain's own */
     const char *value; /* NUL-terminated; NULL: remove the node */
+    /* the client's: */
+    struct xs_update *update;
+    struct xs_request request;
 };
 #define XS_UPDATE_TRIES_MAX 32
 
 struct xs_update {
-    void (*done)(struct xs_update *update, int error);
+    void (*done)(struct xs_update *update, int error); /* NULL: nobody asks */
     /* the client's: */
     struct xs *xs;
-    const struct xs_node *nodes;
-    unsigned nr_nodes, at, tries;
+    struct xs_node *nodes;
+    unsigned nr_nodes, pending, tries;
     xs_transaction_t t;
     int error;
+    bool cancelled;
     struct xs_request request;
 };
-void xs_update(struct xs *xs, struct xs_update *u, const struct xs_node *nodes,
+void xs_update(struct xs *xs, struct xs_update *u, struct xs_node *nodes,
                unsigned nr_nodes);
 /* Abandon it: `done` follows, with -XEN_EINTR unless it was written already. */
 void xs_update_cancel(struct xs_update *u);
