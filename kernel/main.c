@@ -18,6 +18,7 @@
 #include "xen/gnttab.h"
 #include "xen/xs.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* How long the last words may take to be read by xenconsoled: it needs
@@ -116,6 +117,19 @@ uint64_t app_uptime_ns(const struct app *app)
 
 /* ---- From the first line to the last */
 
+/* Where exit() ends, however it was reached. */
+static void finish(int status)
+{
+    unsigned reason = sys.app.stop_reason;
+
+    if (status)
+        log_error("main", "%s failed with status %d", app_name, status);
+    log_info("main", "%s",
+             reason == SHUTDOWN_reboot ? "rebooting" : "powering off");
+    last_words();
+    hv_shutdown(reason);
+}
+
 static void start(struct system *system)
 {
     system->started_ns = hv_now_ns();
@@ -129,7 +143,7 @@ static void start(struct system *system)
 
     loop_init(&system->loop);
     pages_init(&system->pages);
-    libc_init(&system->pages, &system->console);
+    libc_init(&system->pages, &system->console, finish);
     console_start(&system->console, &system->loop);
     random_init(&system->random);
     if (gnttab_init(&system->gnttab, &system->loop, &system->pages))
@@ -156,16 +170,6 @@ static int run_app(struct system *system)
 
 _Noreturn void kernel_main(void)
 {
-    int status;
-
     start(&sys);
-    status = run_app(&sys);
-    if (status)
-        log_error("main", "%s failed with status %d", app_name, status);
-    libc_exit();
-    log_info("main", "%s",
-             sys.app.stop_reason == SHUTDOWN_reboot ? "rebooting"
-                                                    : "powering off");
-    last_words();
-    hv_shutdown(sys.app.stop_reason);
+    exit(run_app(&sys));
 }

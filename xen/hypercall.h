@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The raw hypercalls this guest makes, typed (xen.h; arch-x86/xen-x86_64.h for
- * the registers). For xen/*.c only; everybody else uses xen/hv.h.
+ * the registers). For files of xen/ only; everybody else uses xen/hv.h.
  *
  * Each is a call into the hypercall page, 32 bytes per entry. Xen may overwrite
  * the argument registers, so they are outputs too. The call pushes on the

@@ -138,6 +138,17 @@ static void fill_image(uint64_t *table, uintptr_t slot, const char *from,
     fill(table, slot, mm_page(from), mm_page(to + XEN_PAGE_SIZE - 1), flags);
 }
 
+/* The first page above everything the builder laid out (xc_dom: image, module,
+ * start_info, store, console, page tables, boot stack; the p2m after them). */
+static unsigned long first_free(const start_info_t *si)
+{
+    unsigned long after_tables =
+        mm_page((void *)si->pt_base) + si->nr_pt_frames;
+    unsigned long after_p2m = si->first_p2m_pfn + si->nr_p2m_frames;
+
+    return after_tables > after_p2m ? after_tables : after_p2m;
+}
+
 static void fill_slot(uint64_t *table, uintptr_t slot, const start_info_t *si)
 {
     unsigned long tables = mm_page((void *)si->pt_base);
@@ -158,17 +169,6 @@ static void fill_slot(uint64_t *table, uintptr_t slot, const start_info_t *si)
     fill(table, slot, tables, tables + si->nr_pt_frames, PTE_R);
     /* The new L1 tables themselves, and the L2 tables to come. */
     fill(table, slot, first_free(si), mm.free_first, PTE_R);
-}
-
-/* The first page above everything the builder laid out (xc_dom: image, module,
- * start_info, store, console, page tables, boot stack; the p2m after them). */
-static unsigned long first_free(const start_info_t *si)
-{
-    unsigned long after_tables =
-        mm_page((void *)si->pt_base) + si->nr_pt_frames;
-    unsigned long after_p2m = si->first_p2m_pfn + si->nr_p2m_frames;
-
-    return after_tables > after_p2m ? after_tables : after_p2m;
 }
 
 static uintptr_t slot_of(const void *address)

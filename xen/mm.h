@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's page tables. For xen/*.c only: the rest of the guest sees pages
+ * The guest's page tables. For files of xen/ only: the rest of the guest sees pages
  * through kernel/page.h.
  */
 #ifndef XEN_MM_H

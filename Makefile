@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+#
+# One page, no recursion. Every apps/NAME.c or apps/NAME/ is an image:
+#   build/NAME.elf        stripped: what kernel= in domain.cfg names
+#   build/NAME.elf.debug  the same with symbols, for tools/symbolize and gdb
+# All other code is one library: an image holds what its app needs of it.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+CC    := gcc
+Q     := $(if $(filter 1,$(V)),,@)
+say    = @printf '  %-7s %s\n'
+
+TP_FLAGS := -std=gnu11 -Os -fno-pic -fno-pie -mno-avx -fno-stack-protector \
+            -fcf-protection=none -ffunction-sections -fdata-sections \
+            -fno-asynchronous-unwind-tables
+include third_party/third_party.mk
+
+# ---- What there is to build
+
+APPS := $(sort $(basename $(notdir $(wildcard apps/*.c))) \
+               $(notdir $(patsubst %/,%,$(wildcard apps/*/))))
+IMAGES := $(APPS:%=build/%.elf)
+
+PARTS   := xen kernel console netfront net libc
+LIB_SRC := $(filter-out %/boot.S,$(wildcard $(PARTS:%=%/*.c)))
+LIB_OBJ := $(LIB_SRC:%.c=build/obj/%.o)
+
+# ---- How
+
+WARN   := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes \
+          -Wshadow -Wvla
+CFLAGS := $(TP_FLAGS) $(WARN) -g -I. $(TP_CFLAGS_NEWLIB) $(TP_INC_XEN)
+# Hypercalls push on the stack behind the compiler's back (xen/hypercall.h).
+build/obj/xen/%.o: CFLAGS += -mno-red-zone
+build/obj/net/%.o build/obj/apps/%.o: CFLAGS += $(TP_INC_LWIP)
+build/obj/apps/http/%.o: CFLAGS += $(TP_INC_PICO) -Ibuild/obj/apps/http
+
+LDFLAGS := -nostdlib -static -n -Wl,--gc-sections,--build-id=none \
+           -Wl,-z,noexecstack,--no-warn-rwx-segments -Wl,-T,build/obj/image.ld
+LIBS    := -Wl,--start-group build/libxenolith.a $(TP_LIB_LWIP) \
+           $(TP_OBJ_PICO) $(TP_LIB_C) -lgcc -Wl,--end-group
+
+.PHONY: all
+all: $(IMAGES) ## build every image (the default)
+
+build/obj/%.o: %.c $(TP_STAMP_NEWLIB) $(TP_STAMP_XEN) $(TP_STAMP_SRC_LWIP) \
+               $(TP_STAMP_PICO)
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+
+build/obj/%.o: %.S $(TP_STAMP_XEN)
+	$(say) AS $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+
+build/obj/image.ld: xen/image.ld xen/layout.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) -E -P -x c -I. $< -o $@
+
+build/libxenolith.a: $(LIB_OBJ)
+	$(say) AR $@
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+# ---- Images
+
+build/obj/apps/%/name.o: Makefile
+	@mkdir -p $(@D)
+	$(Q)echo 'const char app_name[] = "$*";' | $(CC) $(TP_FLAGS) -x c -c -o $@ -
+
+# $(1): the app; its objects are those of its file or of its folder.
+define image
+APP_SRC_$(1) := $$(wildcard apps/$(1).c apps/$(1)/*.c)
+APP_OBJ_$(1) := $$(APP_SRC_$(1):%.c=build/obj/%.o) build/obj/apps/$(1)/name.o
+
+build/$(1).elf.debug: build/obj/xen/boot.o $$(APP_OBJ_$(1)) \
+    build/libxenolith.a build/obj/image.ld tools/link \
+    $$(TP_LIB_LWIP) $$(TP_OBJ_PICO) $$(TP_LIB_C)
+	$$(say) LINK build/$(1).elf
+	$$(Q)tools/link $$@ $$(CC) $$(LDFLAGS) build/obj/xen/boot.o \
+	    $$(APP_OBJ_$(1)) $$(LIBS)
+endef
+$(foreach app,$(APPS),$(eval $(call image,$(app))))
+
+build/%.elf: build/%.elf.debug
+	$(Q)objcopy --strip-all --remove-section=.comment $< $@
+
+-include $(wildcard apps/*/app.mk)
+-include tests/tests.mk
+-include $(shell find build/obj -name '*.d' 2>/dev/null)
+
+# ---- Everything else
+
+APP  ?= http
+PORT ?= 8080
+
+.PHONY: setup run size lint help clean
+setup: ## install what is missing and fetch third-party sources
+	@tools/setup
+
+run: ## serve APP=http on http://localhost:PORT=8080/ from a guest on real Xen
+	@tools/run --app $(APP) --port $(PORT)
+
+size: $(IMAGES) ## bytes of every image, and of its parts
+	@tools/size $(IMAGES)
+
+lint: ## layering, style and formatting rules
+	@tools/lint
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' \
+	    $(MAKEFILE_LIST)
+
+clean: ## remove what was built (third-party sources and the box stay)
+	rm -rf build/obj build/host build/fuzz build/*.elf build/*.debug \
+	    build/libxenolith.a
