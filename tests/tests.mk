@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+#
+# Tests that run on the build machine: unit tests and fuzzers. The Makefile
+# includes this; `make -f tests/tests.mk unit` works too.
+#
+#   unit   every tests/unit/test_NAME.c, and each fuzzer once over its corpus
+#   fuzz   every tests/fuzz/fuzz_NAME.c for FUZZ_SECONDS
+#
+#   ONLY=NAME    just that one        SEED=N   another run of chance
+#
+# A test says what it is linked with in lines of its own:
+#
+#   // sources: xen/gnttab.c kernel/page.c tests/fake/hv.c
+#
+# Project files, and the words `lwip` and `pico` for the third parties'. What
+# was built and what each test said is in build/host/ (fuzzers: build/fuzz/).
+
+ifndef TP_INC_XEN
+include third_party/third_party.mk
+endif
+
+ONLY         ?= *
+SEED         ?= 1
+FUZZ_SECONDS ?= 60
+TP_HOST_CC   ?= gcc
+TP_FUZZ_CC   ?= clang
+
+UNIT_NAMES := $(patsubst tests/unit/test_%.c,%,\
+    $(wildcard tests/unit/test_$(ONLY).c))
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,\
+    $(wildcard tests/fuzz/fuzz_$(ONLY).c))
+
+# -Wclobbered knows nothing of how fake.h uses setjmp.
+TEST_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -I. \
+    $(TP_INC_XEN) $(TP_INC_LWIP) $(TP_INC_PICO) -Wall -Wextra -Werror \
+    -fsanitize=address,undefined -fno-sanitize-recover=all
+UNIT_FLAGS := $(TEST_FLAGS) -Wno-clobbered
+FUZZ_FLAGS := $(TEST_FLAGS) -fsanitize=fuzzer-no-link
+# tests/fake/hv.c watches what kernel/page.c hands out.
+TEST_LINK := -Wl,--wrap=page_alloc,--wrap=page_alloc_zeroed,--wrap=page_free
+TEST_ENV  := ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 \
+    UBSAN_OPTIONS=print_stacktrace=1 SEED=$(SEED)
+
+TEST_Q   = $(if $(filter 1,$(V)),,@)
+TEST_SAY = @printf '  %-7s %s\n'
+
+# The sources that the test $(1) names: our files, and the others' libraries
+# of kind $(2) (HOST or FUZZ).
+test_words = $(shell sed -n 's,^// sources:,,p' $(1))
+test_files = $(1) $(filter %.c,$(call test_words,$(1)))
+test_libs  = $(if $(filter lwip,$(call test_words,$(1))),$(TP_$(2)_LIB_LWIP)) \
+             $(if $(filter pico,$(call test_words,$(1))),$(TP_$(2)_OBJ_PICO))
+
+build/host/obj/%.o: %.c | $(TP_STAMP_XEN) $(TP_STAMP_SRC_LWIP) $(TP_STAMP_PICO)
+	$(TEST_SAY) HOSTCC $<
+	@mkdir -p $(@D)
+	$(TEST_Q)$(TP_HOST_CC) $(UNIT_FLAGS) -MMD -MP -c $< -o $@
+
+build/fuzz/obj/%.o: %.c | $(TP_STAMP_XEN) $(TP_STAMP_SRC_LWIP) $(TP_STAMP_PICO)
+	$(TEST_SAY) FUZZCC $<
+	@mkdir -p $(@D)
+	$(TEST_Q)$(TP_FUZZ_CC) $(FUZZ_FLAGS) -MMD -MP -c $< -o $@
+
+# $(1): the test's name
+define unit_program
+build/host/test_$(1): \
+    $$(patsubst %.c,build/host/obj/%.o,$$(call test_files,tests/unit/test_$(1).c)) \
+    $$(call test_libs,tests/unit/test_$(1).c,HOST)
+	$$(TEST_Q)$$(TP_HOST_CC) $$(UNIT_FLAGS) $$(TEST_LINK) $$^ -lcmocka -o $$@
+endef
+
+define fuzz_program
+build/fuzz/fuzz_$(1): \
+    $$(patsubst %.c,build/fuzz/obj/%.o,$$(call test_files,tests/fuzz/fuzz_$(1).c)) \
+    $$(call test_libs,tests/fuzz/fuzz_$(1).c,FUZZ)
+	$$(TEST_Q)$$(TP_FUZZ_CC) $$(FUZZ_FLAGS) -fsanitize=fuzzer $$(TEST_LINK) \
+	    $$^ -o $$@
+endef
+
+$(foreach name,$(UNIT_NAMES),$(eval $(call unit_program,$(name))))
+$(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_program,$(name))))
+
+-include $(shell find build/host/obj build/fuzz/obj -name '*.d' 2>/dev/null)
+
+UNIT_RESULTS := $(UNIT_NAMES:%=build/host/test_%.result) \
+                $(FUZZ_NAMES:%=build/fuzz/fuzz_%.result)
+
+# A result is two numbers, passed and failed. A program that ends badly without
+# saying which test it was counts as one failure. The recipe itself succeeds,
+# so that every test runs.
+build/host/test_%.result: build/host/test_% FORCE
+	@log=$<.log; rm -f $@; \
+	$(TEST_ENV) CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 $< >$$log 2>&1; \
+	status=$$?; \
+	passed=$$(grep -c '^ok ' $$log); failed=$$(grep -c '^not ok ' $$log); \
+	if [ $$status -ne 0 ] && [ $$failed -eq 0 ]; then failed=1; fi; \
+	printf '  %-7s %-24s %4d passed, %d failed\n' TEST $* $$passed $$failed; \
+	if [ $$failed -ne 0 ]; then grep -v '^ok ' $$log; \
+	    echo "  (exit status $$status; all of it: $$log)"; fi; \
+	echo $$passed $$failed >$@
+
+# With file names as arguments a fuzzer runs each of them once.
+build/fuzz/fuzz_%.result: build/fuzz/fuzz_% FORCE
+	@log=$<.log; rm -f $@; passed=1; failed=0; \
+	$(TEST_ENV) timeout 300 $< $$(find tests/fuzz/corpus/$* -type f) \
+	    </dev/null >$$log 2>&1 || { passed=0; failed=1; }; \
+	printf '  %-7s %-24s %4d passed, %d failed\n' REPLAY $* $$passed $$failed; \
+	if [ $$failed -ne 0 ]; then tail -n 60 $$log; fi; \
+	echo $$passed $$failed >$@
+
+.PHONY: unit fuzz unit-programs FORCE
+unit: $(UNIT_RESULTS)
+	@cat $^ /dev/null | awk '{ passed += $$1; failed += $$2 } END { \
+	    printf "unit: %d passed, %d failed\n", passed, failed; \
+	    exit failed > 0 || passed == 0 }'
+
+unit-programs: $(UNIT_NAMES:%=build/host/test_%) $(FUZZ_NAMES:%=build/fuzz/fuzz_%)
+
+fuzz: $(FUZZ_NAMES:%=fuzz-%)
+
+# What it finds goes to build/fuzz/: corpus/NAME/, and crashes as NAME-*.
+fuzz-%: build/fuzz/fuzz_% FORCE
+	@mkdir -p build/fuzz/corpus/$*
+	@$(TEST_ENV) $< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -seed=$(SEED) \
+	    -artifact_prefix=build/fuzz/$*- -print_final_stats=1 \
+	    build/fuzz/corpus/$* tests/fuzz/corpus/$* >$<.log 2>&1 || \
+	    { tail -n 60 $<.log; echo "fuzz: $* failed"; exit 1; }
+	@awk -v name=$* '/^stat::number_of_executed_units/ { n = $$2 } END { \
+	    printf "  %-7s %-24s %d runs, nothing found\n", "FUZZ", name, n }' \
+	    $<.log
+
+FORCE:
+.SECONDARY:
+.DELETE_ON_ERROR:
