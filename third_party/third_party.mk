@@ -17,7 +17,7 @@ TP_SRC := $(TP)/src
 TP_LWIP_PORT ?= net
 TP_FLAGS     ?= -std=gnu11 -Os -fno-pic -fno-pie -fno-stack-protector \
                 -fcf-protection=none -ffunction-sections -fdata-sections \
-                -fno-asynchronous-unwind-tables -mno-avx
+                -fno-asynchronous-unwind-tables -mno-avx -g
 TP_HOST_FLAGS ?= -std=gnu11 -O1 -g -fno-omit-frame-pointer \
                  -fsanitize=address,undefined -fno-sanitize=alignment
 TP_HOST_CC   ?= gcc
@@ -26,6 +26,9 @@ TP_FUZZ_CC   ?= clang
 # One line for what is made, or with V=1 the commands themselves.
 TP_Q   = $(if $(filter 1,$(V)),,@)
 TP_SAY = @printf '  %-7s %s\n'
+
+# Nothing that is built holds the name of the folder that it was built in.
+TP_MAP := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(TP_SRC)/=
 
 # --- sources ----------------------------------------------------------------
 
@@ -53,9 +56,12 @@ TP_LIB_C        := $(TP)/newlib/libc.a
 TP_LIB_M        := $(TP)/newlib/libm.a
 TP_STAMP_NEWLIB := $(TP)/newlib.stamp
 
-# gcc's own headers come first, as in every gcc: they include newlib's.
-TP_CFLAGS_NEWLIB := -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
-                    -isystem $(TP)/newlib/include
+# gcc's own headers come first, as in every gcc: they include newlib's. It is
+# asked where they are when first needed: a new machine has no gcc yet.
+TP_GCC_INCLUDE = $(eval TP_GCC_INCLUDE := \
+    $(shell $(CC) -print-file-name=include))$(TP_GCC_INCLUDE)
+TP_CFLAGS_NEWLIB = -nostdinc -isystem $(TP_GCC_INCLUDE) \
+                   -isystem $(TP)/newlib/include
 
 $(TP_STAMP_NEWLIB): $(TP_STAMP_SRC_NEWLIB) third_party/build-newlib \
                     $(TP)/guest.flags
@@ -66,6 +72,16 @@ $(TP_STAMP_NEWLIB): $(TP_STAMP_SRC_NEWLIB) third_party/build-newlib \
 
 $(TP_LIB_C) $(TP_LIB_M): $(TP_STAMP_NEWLIB) ;
 
+# What our patches changed in newlib, checked on this machine.
+.PHONY: check-newlib
+check-newlib: $(TP)/check-newlib
+	$(TP_SAY) CHECK $<
+	$(TP_Q)$<
+
+$(TP)/check-newlib: third_party/check-newlib.c $(TP_STAMP_NEWLIB)
+	$(TP_Q)$(CC) $(TP_FLAGS) $(TP_CFLAGS_NEWLIB) -Wall -Wextra -fno-builtin \
+	    -static -nostdlib -Wl,-z,noexecstack $< $(TP_LIB_C) -o $@
+
 # The flags in a file that changes only when they do.
 .PHONY: tp-always
 $(TP)/guest.flags: tp-always
@@ -75,8 +91,9 @@ $(TP)/guest.flags: tp-always
 # --- lwIP and picohttpparser ------------------------------------------------
 
 # Addresses of both families, TCP, UDP and what configures them, on ethernet.
-TP_LWIP_C := $(addprefix core/, altcp altcp_alloc altcp_tcp def dns inet_chksum \
-    init ip mem memp netif pbuf raw stats sys tcp tcp_in tcp_out timeouts udp) \
+TP_LWIP_C := \
+  $(addprefix core/, altcp altcp_alloc altcp_tcp def dns inet_chksum init ip \
+    mem memp netif pbuf raw stats sys tcp tcp_in tcp_out timeouts udp) \
   $(addprefix core/ipv4/, acd autoip dhcp etharp icmp igmp ip4 ip4_addr \
     ip4_frag) \
   $(addprefix core/ipv6/, dhcp6 ethip6 icmp6 inet6 ip6 ip6_addr ip6_frag mld6 \
@@ -95,13 +112,12 @@ $$(TP_LWIP_C:%=$(1)/lwip/%.o): $(1)/lwip/%.o: $$(TP_STAMP_SRC_LWIP) \
     $$(TP_LWIP_PORT)/lwipopts.h $$(TP_LWIP_PORT)/arch/cc.h $(4)
 	@mkdir -p $$(@D)
 	$$(TP_Q)$(2) $(3) $$(TP_INC_LWIP) -MMD -MP \
-	    -ffile-prefix-map=$$(TP_SRC)/= \
-	    -c $$(TP_SRC)/lwip/src/$$*.c -o $$@
+	    $$(TP_MAP) -c $$(TP_SRC)/lwip/src/$$*.c -o $$@
 
-$(1)/picohttpparser.o: $$(TP_STAMP_PICO) $(4)
+$(1)/picohttpparser.o: $$(TP_STAMP_PICO) third_party/third_party.mk $(4)
 	$$(TP_SAY) PICO $$@
 	@mkdir -p $$(@D)
-	$$(TP_Q)$(2) $(3) -ffile-prefix-map=$$(TP_SRC)/= \
+	$$(TP_Q)$(2) $(3) $$(TP_MAP) \
 	    -c $$(TP_SRC)/picohttpparser/picohttpparser.c -o $$@
 
 -include $$(TP_LWIP_C:%=$(1)/lwip/%.d)
