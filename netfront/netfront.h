@@ -81,8 +81,9 @@ struct netfront *netfront_create(unsigned index, struct loop *loop,
                                  struct pages *pages, struct gnttab *gt,
                                  struct xs *xs,
                                  const struct netfront_owner *owner);
-/* Close the device, free everything. Pages still with the owner are freed when
- * they are released. */
+/* Close the device, free everything; the owner is not called any more. Pages
+ * still with the owner are freed when they are released, as before. Not to be
+ * called from the owner's callbacks. */
 void netfront_destroy(struct netfront *nf);
 
 const struct netfront_info *netfront_info(const struct netfront *nf);
@@ -100,7 +101,8 @@ struct netfront_piece {
  * pseudo-header's sum and the rest is left to the other side (only when
  * netfront_info() allows it). The backend is notified once a turn, not once a
  * frame. -XEN_EAGAIN: no room now, sendable() will tell. -XEN_ENODEV: link is
- * down. -XEN_E2BIG: larger than tx_frame_max or over NETFRONT_FRAGS_MAX. */
+ * down. -XEN_E2BIG: larger than tx_frame_max. -XEN_EINVAL: shorter than an
+ * ethernet header. */
 must_check int netfront_send(struct netfront *nf,
                              const struct netfront_piece *pieces, unsigned nr,
                              bool checksum_blank);
