@@ -19,7 +19,8 @@ TP_FLAGS     ?= -std=gnu11 -Os -fno-pic -fno-pie -fno-stack-protector \
                 -fcf-protection=none -ffunction-sections -fdata-sections \
                 -fno-asynchronous-unwind-tables -mno-avx -g
 TP_HOST_FLAGS ?= -std=gnu11 -O1 -g -fno-omit-frame-pointer \
-                 -fsanitize=address,undefined -fno-sanitize=alignment
+                 -fsanitize=address,undefined -fno-sanitize=alignment \
+                 -fno-sanitize-recover=all
 TP_HOST_CC   ?= gcc
 TP_FUZZ_CC   ?= clang
 
