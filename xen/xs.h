@@ -88,6 +88,10 @@ struct xs {
     uint64_t replies_unknown, watches_unknown;
 };
 
+/* Text that others wrote: bytes[0..) all decimal digits, at least one, within
+ * 64 bits. False: it is not, *out unchanged. */
+must_check bool xs_decimal(const char *text, size_t bytes, uint64_t *out);
+
 /* Without a store page (hv_info()->store_page NULL) every request fails with
  * -XEN_ENOENT and no watch ever fires. */
 void xs_init(struct xs *xs, struct loop *loop);
@@ -161,7 +165,7 @@ struct xs_update {
 };
 void xs_update(struct xs *xs, struct xs_update *u, struct xs_node *nodes,
                unsigned nr_nodes);
-/* Abandon it: `done` follows, with -XEN_EINTR unless it was written already. */
+/* Abandon it: `done` follows, with -XEN_EAGAIN if nothing was written. */
 void xs_update_cancel(struct xs_update *u);
 
 #endif
