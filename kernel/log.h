@@ -22,8 +22,8 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 #define LOG_LINE_MAX 240 /* three 80-column rows: longer is not a log line */
 
-/* Where finished lines (with '\n') go. Before a sink is set, lines are kept in
- * a small buffer (LOG_EARLY_BYTES) and handed over when it is. */
+/* Where finished lines (each with its '\n') go. Before a sink is set, lines are
+ * kept in a small buffer (LOG_EARLY_BYTES) and handed over when it is. */
 #define LOG_EARLY_BYTES 1024
 typedef void log_sink_fn(void *arg, const char *line, size_t len);
 void log_set_sink(log_sink_fn *sink, void *arg);
@@ -35,15 +35,23 @@ void log_set_epoch(uint64_t now_ns);
 
 __attribute__((format(printf, 3, 4))) void
 log_line(enum log_level level, const char *who, const char *format, ...);
+__attribute__((format(printf, 3, 0))) void log_line_v(enum log_level level,
+                                                      const char *who,
+                                                      const char *format,
+                                                      va_list args);
 
 #define log_error(who, ...) log_line(LOG_ERROR, who, __VA_ARGS__)
 #define log_warn(who, ...)  log_line(LOG_WARN, who, __VA_ARGS__)
 #define log_info(who, ...)  log_line(LOG_INFO, who, __VA_ARGS__)
 #define log_debug(who, ...) log_line(LOG_DEBUG, who, __VA_ARGS__)
 
-/* Write the sentence to the console, wait (a bounded time) until it is read,
- * and crash the domain so that on_crash= acts. For what cannot go on. */
+/* Log the sentence, let last words be said, and crash the domain so that
+ * on_crash= acts. For what cannot go on. */
 __attribute__((format(printf, 1, 2))) _Noreturn void panic(const char *format,
                                                            ...);
+
+/* What panic() calls before it crashes the domain: something that waits (a
+ * bounded time) until the console was read. */
+void panic_set_last_words(void (*fn)(void));
 
 #endif
