@@ -17,7 +17,8 @@
  *   - A port's pending bit is cleared before its callback runs: an event that
  *     arrives while it runs is seen in the next turn, never lost.
  *   - loop_now() is constant while callbacks run.
- * A source must be stopped before the memory it lives in goes away.
+ * A source must be zeroed before its first use, and stopped before the memory
+ * it lives in goes away. Stopping one that is not active does nothing.
  */
 #ifndef KERNEL_LOOP_H
 #define KERNEL_LOOP_H
@@ -30,7 +31,6 @@ struct event {
     void (*fn)(struct event *event);
     evtchn_port_t port;
     /* the loop's: */
-    struct event *next;
     bool active;
 };
 
@@ -38,55 +38,61 @@ struct timer {
     void (*fn)(struct timer *timer);
     /* the loop's: */
     uint64_t due_ns;
-    struct timer *child, *next, **link; /* pairing heap */
+    struct timer *child, *next, **link; /* pairing heap; *link is this one */
     bool active;
 };
 
 struct task {
     void (*fn)(struct task *task);
     /* the loop's: */
-    struct task *next, **link;
+    struct task *next, **link; /* *link is this one */
     bool active;
 };
 
 struct loop {
     uint64_t now_ns;
-    struct event *events;       /* active, in order of starting */
-    struct timer *timers;       /* heap root */
-    struct task *tasks, **tasks_tail;
+    struct event *events[HV_POLL_PORTS_MAX]; /* active, in order of starting */
+    evtchn_port_t ports[HV_POLL_PORTS_MAX];  /* theirs, as hv_poll wants them */
     unsigned nr_events;
-    bool stopped;
+    unsigned at_event, end_event; /* where the pass over the ports is */
+    struct timer *timers;         /* heap root */
+    struct task *tasks, **tasks_tail;
+    bool turning, stopped;
     /* What it did so far; the status page shows them. */
     uint64_t turns, sleeps, port_calls, timer_calls, task_calls;
-    uint64_t spurious_wakeups;  /* a turn in which nothing was due */
+    uint64_t spurious_wakeups; /* turns in which nothing was due */
 };
 
 void loop_init(struct loop *loop);
 
-/* Listen on a port. `event` must not be active. At most HV_POLL_PORTS_MAX
- * events are active at once: more is our own error (assert). An event that
- * is pending already fires on the next turn. */
+/* Listen on a port that no other event listens on. `event` must not be active.
+ * At most HV_POLL_PORTS_MAX events are active at once: more is our own error
+ * (assert). An event that is pending already fires on the next turn. */
 void event_start(struct loop *loop, struct event *event, evtchn_port_t port,
                  void (*fn)(struct event *event));
 void event_stop(struct loop *loop, struct event *event);
 
-/* Call fn once when loop_now() >= due_ns. Starting an active timer moves it. */
+/* Call fn once when loop_now() >= due_ns. Starting an active timer moves it.
+ * Timers are called in order of due_ns; those of equal due_ns in any order. */
 void timer_start(struct loop *loop, struct timer *timer, uint64_t due_ns,
                  void (*fn)(struct timer *timer));
 void timer_stop(struct loop *loop, struct timer *timer);
 
-/* Call fn once on the next turn. Starting an active task changes nothing. */
+/* Call fn once on the next turn. Starting an active task changes nothing.
+ * Tasks are called in order of starting. */
 void task_start(struct loop *loop, struct task *task,
                 void (*fn)(struct task *task));
 void task_stop(struct loop *loop, struct task *task);
 
-/* The time at which this turn began, on hv_now_ns()'s clock. */
+/* The time at which this turn's callbacks began, on hv_now_ns()'s clock. */
 uint64_t loop_now(const struct loop *loop);
 
-/* One turn. Sleeps only when nothing is due. */
+/* One turn. Sleeps only when nothing is due. Not from a callback. */
 void loop_turn(struct loop *loop);
 
-/* Turns until loop_stop(). loop_stop takes effect at the end of the turn. */
+/* Turns until loop_stop(), which takes effect at the end of the turn. A stop
+ * that comes before loop_run makes it return without a turn; each loop_stop()
+ * ends one loop_run(). */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 

@@ -414,6 +414,18 @@ _Noreturn static void fail_asleep(const evtchn_port_t *ports, unsigned nr)
     fake_fail("the guest sleeps for ever; it polls%s", nr ? list : " no port");
 }
 
+/* When to look again: soon if a step was busy, else when something is due. */
+static uint64_t next_round(bool busy, uint64_t until_ns)
+{
+    uint64_t next = earliest_event();
+
+    if (next > until_ns)
+        next = until_ns;
+    if (busy && next > fake.now_ns + ROUND_NS)
+        next = fake.now_ns + ROUND_NS;
+    return next > fake.now_ns ? next : fake.now_ns;
+}
+
 void hv_poll(evtchn_port_t *ports, unsigned nr, uint64_t until_ns)
 {
     unsigned rounds = 0;
@@ -427,14 +439,10 @@ void hv_poll(evtchn_port_t *ports, unsigned nr, uint64_t until_ns)
         return;
     while (!any_pending(ports, nr)) {
         bool busy = run_round();
-        uint64_t next = earliest_event();
+        uint64_t next = next_round(busy, until_ns);
 
-        if (any_pending(ports, nr) || fake.now_ns >= until_ns)
+        if (fake.now_ns >= until_ns || (!busy && any_pending(ports, nr)))
             return;
-        if (next > until_ns)
-            next = until_ns;
-        if (busy && next > fake.now_ns + ROUND_NS)
-            next = fake.now_ns + ROUND_NS;
         if (next == UINT64_MAX)
             fail_asleep(ports, nr);
         if (++rounds == PATIENCE)

@@ -12,7 +12,7 @@
 #include "tests/fake/fake.h"
 
 /* A test that gets a fresh machine, and must leave it clean. */
-#define test_on_fake(name)                                                     \
+#define test_on_fake(name) \
     cmocka_unit_test_setup_teardown(name, fake_setup, fake_teardown)
 
 #endif
