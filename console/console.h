@@ -13,24 +13,26 @@
 #include "kernel/loop.h"
 #include "xen/hv.h"
 
-/* A burst of log lines at boot (before xenconsoled reads the ring for the
- * first time) fits; see console.c for the figure. */
+/* What a guest says while it starts, before xenconsoled reads the ring for the
+ * first time: 50 lines of 80 bytes, and the ring's 2 KiB on top of it. */
 #define CONSOLE_BACKLOG_BYTES 4096
 
 struct console {
-    struct loop *loop;
+    struct loop *loop;              /* NULL until console_start */
     struct xencons_interface *ring; /* shared; NULL: no console, all dropped */
     evtchn_port_t port;
     struct event event;
-    struct task flush;              /* one notification for a turn's output */
+    struct task flush; /* one notification for a turn's output and input */
+    struct task input; /* input may be waiting, and somebody listens */
     void (*readable)(struct console *console);
-    char backlog[CONSOLE_BACKLOG_BYTES];
+    char backlog[CONSOLE_BACKLOG_BYTES]; /* circular */
     uint32_t backlog_at, backlog_used;
-    uint64_t dropped_bytes, dropped_reported;
-    uint32_t out_prod, in_cons;     /* ours; the shared copies are only
-                                     * written, never read back */
-    bool broken;                    /* the other side wrote impossible
-                                     * indices: console given up, as if none */
+    uint64_t dropped_bytes, dropped_reported; /* equal: nothing is missing */
+    uint32_t out_prod, in_cons; /* ours; the shared copies are only written,
+                                 * never read back */
+    bool mid_line;              /* the last byte taken was not a '\n' */
+    bool broken; /* the other side wrote impossible indices: console given up,
+                  * as if none */
 };
 
 /* Early use: only console_write and console_drain, before any loop. */
@@ -41,15 +43,17 @@ void console_start(struct console *console, struct loop *loop);
 /* Takes everything. '\n' is sent as "\r\n". */
 void console_write(struct console *console, const char *bytes, size_t len);
 
-/* Call fn (on the loop) whenever there is input that was not read. NULL: input
- * waits in the ring. */
+/* After console_start: call fn (on the loop) when there is input; again in the
+ * next turn when it read some of it but not all, and when more arrives. NULL:
+ * input waits in the ring. */
 void console_listen(struct console *console,
                     void (*fn)(struct console *console));
 /* At most len bytes of waiting input; returns how many. */
 size_t console_read(struct console *console, char *bytes, size_t len);
 
 /* Push out what was written and wait until the other side has read all of it,
- * at most until hv_now_ns() >= until_ns: for the moments before the end. */
+ * at most until hv_now_ns() >= until_ns: for the moments before the end. It
+ * may swallow the event for input that arrives meanwhile. */
 void console_drain(struct console *console, uint64_t until_ns);
 
 #endif
