@@ -12,30 +12,34 @@
 
 #include "xen/hv.h"
 
+/* As many pages need no page of bitmap: 4 MiB, the size of a small guest. */
+#define PAGES_SMALL 1024
+
 struct pages {
-    unsigned long first;     /* page number of bitmap bit 0 */
-    unsigned long frontier;  /* pages from here to end were never handed out */
-    unsigned long end;
-    unsigned long mapped;    /* pages from frontier to here are mapped */
-    uint64_t *bitmap;        /* 1 = free; covers [first, frontier) */
-    unsigned long bitmap_bits;
-    unsigned long hint;      /* no free bit below this one */
-    unsigned long nr_free;   /* free bits below frontier */
-    unsigned long nr_used, nr_used_max;
-    uint64_t failures;       /* requests that returned NULL */
+    unsigned long first;       /* page number of bitmap bit 0 */
+    unsigned long frontier;    /* pages [first, frontier) are mapped */
+    unsigned long end;         /* pages [frontier, end) were never used */
+    uint64_t *bitmap;          /* of [first, frontier): 1 = free */
+    unsigned long bitmap_bits; /* there is room for in it */
+    uint64_t small[PAGES_SMALL / 64];   /* the first bitmap */
+    unsigned long hint;                 /* no bit below this one is set */
+    unsigned long nr_free;              /* set bits */
+    unsigned long nr_used, nr_used_max; /* handed out, not given back */
+    uint64_t failures;                  /* requests that returned NULL */
 };
 
-/* Manage what hv_free_pages() says is free. Assert: called once. */
+/* Manage what hv_free_pages() says is free. Only one may do so. */
 void pages_init(struct pages *pages);
 
 /* nr contiguous pages, contents undefined; NULL when there is no such run. */
 void *page_alloc(struct pages *pages, unsigned long nr);
 /* The same, zeroed. Only such pages may ever be granted to a backend. */
 void *page_alloc_zeroed(struct pages *pages, unsigned long nr);
-/* Give back a run, or any part of one. */
+/* Give back a run, or any part of one. Assert: it was out. */
 void page_free(struct pages *pages, void *run, unsigned long nr);
 
-/* Pages that could still be handed out, counting the ones not yet mapped. */
+/* Pages that could still be handed out, counting the ones not yet mapped
+ * (of which the bitmap will take one in 32,768). */
 unsigned long pages_available(const struct pages *pages);
 
 #endif
