@@ -7,9 +7,9 @@
  *   - our own indices live here, in private memory, and are never read back;
  *   - a slot is copied out once and only the copy is looked at (XSA-155);
  *   - rsp_prod is checked against what is in flight: more responses than
- *     requests, or an index that went backwards, is -XEN_EPROTO.
- * Requests and responses share the slots: a response slot may be overwritten
- * by a request pushed later, so responses are taken before requests are put.
+ *     requests, or an index that went backwards, is -XEN_EIO.
+ * Requests and responses share the slots: a slot whose response was not taken
+ * yet does not count as free.
  */
 #ifndef XEN_RING_H
 #define XEN_RING_H
@@ -28,28 +28,31 @@ struct ring_shared {
 struct ring {
     struct ring_shared *shared;
     uint32_t slot_bytes;
-    uint32_t size;         /* slots, a power of two */
-    RING_IDX req_prod;     /* requests put, pushed or not */
-    RING_IDX req_pushed;   /* requests the backend was shown */
-    RING_IDX rsp_cons;     /* responses taken */
+    uint32_t size;       /* slots, a power of two */
+    RING_IDX req_prod;   /* requests put, pushed or not */
+    RING_IDX req_pushed; /* requests the backend was shown */
+    RING_IDX rsp_seen;   /* responses there are, as last read and checked */
+    RING_IDX rsp_cons;   /* responses taken */
 };
 
 /* Lay out a ring in zeroed memory of `bytes` (whole pages). slot_bytes is the
- * larger of request and response. */
+ * size of the larger of request and response, a multiple of 4. */
 void ring_init(struct ring *ring, void *memory, size_t bytes,
                size_t slot_bytes);
 
 /* Slots that a request may be put into. */
 unsigned ring_free(const struct ring *ring);
 
-/* Put one request; assert: ring_free() > 0. Not visible until ring_push. */
+/* Put one request, a multiple of 4 bytes; assert: ring_free() > 0. Not visible
+ * until ring_push. */
 void ring_put(struct ring *ring, const void *request, size_t bytes);
 
 /* Show the backend what was put. True: it asked to be notified. */
 must_check bool ring_push(struct ring *ring);
 
-/* Take the next response into *response. 1: one was taken, 0: none is there,
- * -XEN_EPROTO: the backend's index is impossible (the ring must be given up). */
+/* Take the next response into *response, a multiple of 4 bytes. 1: one was
+ * taken, 0: none is there, -XEN_EIO: the backend's index is impossible (the
+ * ring must be given up). */
 must_check int ring_take(struct ring *ring, void *response, size_t bytes);
 
 /* Nothing left: ask for an event at the next response. True: one came in the

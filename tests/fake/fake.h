@@ -30,6 +30,13 @@
 
 #include <setjmp.h>
 
+/* For Xen's ring macros, which the other side may use (xen/io/ring.h). */
+#ifndef xen_mb
+#define xen_mb()  __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define xen_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define xen_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
+#endif
+
 /* ---- The machine. A zero field means the default that stands behind it. */
 
 struct fake_config {
