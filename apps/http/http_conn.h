@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One HTTP/1.1 connection, without a network: bytes in, bytes out.
+ *
+ *     http_conn_receive   give it what arrived; it takes what it can use now
+ *     http_conn_output    what is to be sent next...
+ *     http_conn_taken     ...and how much of it was
+ *
+ * One answer at a time: while an answer is not taken, receive takes nothing
+ * of the next request, so pipelining is bounded by what the caller can hold.
+ * At rest a connection is this struct and nothing else. An incomplete request
+ * head is kept in memory of the site's budget, and so is a generated page
+ * until it is taken; files are sent from where they lie.
+ */
+#ifndef APPS_HTTP_CONN_H
+#define APPS_HTTP_CONN_H
+
+#include "apps/http/http_chunk.h"
+#include "apps/http/http_site.h"
+
+enum http_state {
+    HTTP_IDLE,  /* between requests: nothing of the next one is here */
+    HTTP_HEAD,  /* a request head is incomplete */
+    HTTP_BODY,  /* a request body is being skipped; the answer is decided */
+    HTTP_REPLY, /* an answer is to be taken */
+    HTTP_DONE   /* nothing more is said; input is thrown away */
+};
+
+struct http_conn {
+    struct http_site *site;
+    char *head;                   /* incomplete request head, or NULL */
+    const struct http_file *file; /* of the answer, or NULL */
+    const struct http_page *page; /* of the answer, or NULL */
+    struct http_text text;        /* the page's contents */
+    size_t body_at;               /* bytes of the answer's body taken */
+    uint32_t skip_bytes;          /* of the request's body, not chunked */
+    struct http_chunk chunk;
+    uint16_t head_bytes, head_size;
+    uint16_t status; /* of the answer */
+    uint8_t state;   /* enum http_state */
+    bool is_chunked : 1;
+    bool is_head : 1; /* the answer has no body */
+    bool is_http10 : 1;
+    bool close : 1;        /* done after this answer */
+    bool head_due : 1;     /* the answer's head was not taken yet */
+    bool continue_due : 1; /* "100 Continue" is to be sent */
+};
+
+void http_conn_init(struct http_conn *conn, struct http_site *site);
+void http_conn_end(struct http_conn *conn);
+
+/* Returns how many of the bytes were taken. Less than len: an answer is in
+ * the way. */
+size_t http_conn_receive(struct http_conn *conn, const char *bytes, size_t len);
+
+struct http_piece {
+    const char *bytes;
+    size_t len;
+    bool is_whole;   /* take all of it or nothing */
+    bool is_forever; /* it stays where it is: need not be copied */
+    bool more;       /* another piece follows at once */
+};
+
+/* The next bytes to send; false: nothing now. buffer (HTTP_REPLY_MAX bytes) is
+ * where a head is written to: such a piece is whole. Asking twice changes
+ * nothing. */
+bool http_conn_output(struct http_conn *conn, char *buffer,
+                      struct http_piece *piece);
+/* The first len bytes of that piece are on their way. */
+void http_conn_taken(struct http_conn *conn, size_t len);
+
+/* Nothing more comes from the client, or is wanted: an answer that is due is
+ * still given, then the connection is over. */
+void http_conn_finish(struct http_conn *conn);
+/* A request takes too long: answer 408. False: there is none. */
+bool http_conn_timeout(struct http_conn *conn);
+/* Answer 503 before anything was asked. */
+void http_conn_refuse(struct http_conn *conn);
+
+/* An answer, or a part of one, waits to be taken. */
+bool http_conn_has_output(const struct http_conn *conn);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Response heads (RFC 9110, RFC 9112).
+ *
+ * Files carry an ETag and "no-cache", which means: keep it, but ask each time
+ * whether it is still good. The answer then is a 304 of one small packet, and
+ * a new image is never hidden by an old page in somebody's cache. Generated
+ * pages and errors are not stored at all.
+ *
+ * Pages may load nothing from elsewhere, be framed by nobody, and nothing is
+ * sniffed into another type than it says. Inline styles are allowed, inline
+ * scripts are not: docs/app.md says where to change that.
+ */
+#include "apps/http/http_reply.h"
+
+#include <assert.h>
+#include <string.h>
+#include <time.h>
+
+const struct http_status http_statuses[HTTP_STATUSES] = {
+    {200, "OK"},
+    {301, "Moved Permanently"},
+    {304, "Not Modified"},
+    {400, "Bad Request"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {408, "Request Timeout"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {417, "Expectation Failed"},
+    {431, "Request Header Fields Too Large"},
+    {501, "Not Implemented"},
+    {503, "Service Unavailable"},
+    {505, "HTTP Version Not Supported"},
+};
+
+#define POLICY                                                    \
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; "      \
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; " \
+    "frame-ancestors 'none'"
+
+unsigned http_status_index(int code)
+{
+    unsigned i = 0;
+
+    while (http_statuses[i].code != code) {
+        i++;
+        assert(i < HTTP_STATUSES);
+    }
+    return i;
+}
+
+/* RFC 9110, 5.6.7. */
+static void write_date(struct http_text *text, int64_t wall_s)
+{
+    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed",
+                                    "Thu", "Fri", "Sat"};
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr",
+                                       "May", "Jun", "Jul", "Aug",
+                                       "Sep", "Oct", "Nov", "Dec"};
+    time_t when = (time_t)wall_s;
+    struct tm tm;
+
+    if (!wall_s || !gmtime_r(&when, &tm))
+        return;
+    http_text_add(text, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
+                  days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
+                  tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+/* Fields that some statuses oblige us to send, or that explain them. */
+static void write_status_fields(const struct http_reply *reply,
+                                struct http_text *text)
+{
+    if (reply->status == 405)
+        http_text_add(text, "Allow: GET, HEAD\r\n");
+    if (reply->status == 503)
+        http_text_add(text, "Retry-After: 1\r\n");
+    if (reply->location)
+        http_text_add(text, "Location: %.*s\r\n", reply->location_bytes,
+                      reply->location);
+    if (reply->etag)
+        http_text_add(text, "ETag: %s\r\nCache-Control: no-cache\r\n",
+                      reply->etag);
+    else
+        http_text_add(text, "Cache-Control: no-store\r\n");
+}
+
+static void write_content_fields(struct http_text *text, const char *type,
+                                 size_t bytes)
+{
+    http_text_add(text,
+                  "Content-Type: %s\r\nContent-Length: %lu\r\n"
+                  "X-Content-Type-Options: nosniff\r\n",
+                  type, (unsigned long)bytes);
+    if (!strncmp(type, "text/html", 9))
+        http_text_add(text, "Content-Security-Policy: " POLICY "\r\n");
+}
+
+static void write_connection(const struct http_reply *reply,
+                             struct http_text *text)
+{
+    if (reply->close)
+        http_text_add(text, "Connection: close\r\n");
+    else if (reply->keep_alive_told)
+        http_text_add(text, "Connection: keep-alive\r\n");
+}
+
+void http_reply_write(const struct http_reply *reply, struct http_text *text)
+{
+    const char *phrase = http_statuses[http_status_index(reply->status)].phrase;
+
+    http_text_add(text, "HTTP/1.1 %d %s\r\nServer: Xenolith\r\n", reply->status,
+                  phrase);
+    write_date(text, reply->wall_s);
+    write_status_fields(reply, text);
+    if (reply->type)
+        write_content_fields(text, reply->type, reply->body_bytes);
+    else if (reply->status != 304)
+        write_content_fields(text, "text/plain; charset=utf-8",
+                             strlen(phrase) + sizeof("404 \n") - 1);
+    write_connection(reply, text);
+    http_text_add(text, "\r\n");
+    if (!reply->type && reply->status != 304 && !reply->is_head)
+        http_text_add(text, "%d %s\n", reply->status, phrase);
+}

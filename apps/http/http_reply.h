@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The head of an answer, and everything there is to say about status codes.
+ */
+#ifndef APPS_HTTP_REPLY_H
+#define APPS_HTTP_REPLY_H
+
+#include "apps/http/http_text.h"
+
+#include <stdint.h>
+
+/* The longest head, with the sentence an error carries as its body: a redirect
+ * of HTTP_FILE_PATH_MAX bytes, or an HTML page's, and some room to change. */
+#define HTTP_REPLY_MAX 1024
+
+/* Every status this server answers with. */
+#define HTTP_STATUSES 14
+struct http_status {
+    uint16_t code;
+    const char *phrase;
+};
+extern const struct http_status http_statuses[HTTP_STATUSES];
+/* The index of a code in http_statuses. Assert: it is there. */
+unsigned http_status_index(int code);
+
+struct http_reply {
+    int status;
+    bool is_head;         /* the request was HEAD: no body follows */
+    bool close;           /* the connection ends after this answer */
+    bool keep_alive_told; /* HTTP/1.0 must be told that it goes on */
+    const char *type;     /* NULL: the status as a sentence is the body */
+    const char *etag;     /* NULL: the body is not to be stored */
+    const char *location; /* of a redirect */
+    int location_bytes;
+    size_t body_bytes; /* when type is set */
+    int64_t wall_s;    /* seconds since 1970; 0: nobody knows the time */
+};
+
+/* Write the head; with the body as well when it is just a sentence. */
+void http_reply_write(const struct http_reply *reply, struct http_text *text);
+
+#endif
