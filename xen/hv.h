@@ -72,9 +72,10 @@ uint32_t hv_page_frame(const void *page);
 
 /* ---- Memory. Pages are numbered; kernel/page.c decides who owns which. */
 
-/* Pages [*first, *end) belong to no one at entry: not to the image, the boot
- * structures or the page tables. */
-void hv_free_pages(unsigned long *first, unsigned long *end);
+/* Pages that belong to no one at entry: not to the image, the boot structures
+ * or the page tables. They come in ranges [*first, *end), i = 0, 1, ..., in
+ * ascending order, possibly empty; false past the last one. */
+bool hv_free_range(unsigned i, unsigned long *first, unsigned long *end);
 
 /* Where page number `page` is, or will be once it is mapped. */
 void *hv_page_address(unsigned long page);
@@ -82,7 +83,7 @@ unsigned long hv_page_number(const void *address);
 
 /* Make free pages [first, first + nr) readable and writable, not executable;
  * they were not mapped before. Contents are undefined. Page tables that this
- * takes come from pages that hv_free_pages never offered. -XEN_ENOMEM when Xen
+ * takes come from pages that hv_free_range never offered. -XEN_ENOMEM when Xen
  * refuses. */
 must_check int hv_map_pages(unsigned long first, unsigned long nr);
 

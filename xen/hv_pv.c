@@ -160,9 +160,9 @@ uint32_t hv_page_frame(const void *page)
 
 /* ---- Memory */
 
-void hv_free_pages(unsigned long *first, unsigned long *end)
+bool hv_free_range(unsigned i, unsigned long *first, unsigned long *end)
 {
-    mm_free_pages(first, end);
+    return mm_free_range(i, first, end);
 }
 
 void *hv_page_address(unsigned long page)

@@ -49,9 +49,10 @@
 static struct {
     const uint64_t *p2m;      /* the builder's; frame numbers by page */
     const uint64_t *top;      /* L4 */
-    unsigned long l2_next;                /* [l2_next, free_first) are set */
-    unsigned long free_first, free_end;   /* aside for L2 tables, and */
-    unsigned long l1_next;                /* [free_end, l1_next) for L1 */
+    unsigned long l2_next;              /* [l2_next, free_first) are set */
+    unsigned long free_first, free_end; /* aside for L2 tables, and */
+    unsigned long l1_next;              /* [free_end, l1_next) for L1 */
+    unsigned long p2m_first, p2m_end;   /* amid the free ones */
 } mm;
 
 void *mm_address(unsigned long page)
@@ -138,15 +139,12 @@ static void fill_image(uint64_t *table, uintptr_t slot, const char *from,
     fill(table, slot, mm_page(from), mm_page(to + XEN_PAGE_SIZE - 1), flags);
 }
 
-/* The first page above everything the builder laid out (xc_dom: image, module,
- * start_info, store, console, page tables, boot stack; the p2m after them). */
+/* The first free page: above the image, the module, start_info, store, console
+ * and page tables (xc_dom's order). The builder's stack page is free: boot.S
+ * brought its own. */
 static unsigned long first_free(const start_info_t *si)
 {
-    unsigned long after_tables =
-        mm_page((void *)si->pt_base) + si->nr_pt_frames;
-    unsigned long after_p2m = si->first_p2m_pfn + si->nr_p2m_frames;
-
-    return after_tables > after_p2m ? after_tables : after_p2m;
+    return mm_page((void *)si->pt_base) + si->nr_pt_frames;
 }
 
 static void fill_slot(uint64_t *table, uintptr_t slot, const start_info_t *si)
@@ -263,7 +261,7 @@ static uintptr_t divide(unsigned long first, unsigned long nr_pages)
     if ((uintptr_t)mm_address(nr_pages) > end)
         mm.free_end -= tables_between(mm_page((void *)end) - 1, nr_pages,
                                       LAYOUT_SLOT_BYTES);
-    if (mm.free_end <= mm.free_first)
+    if (mm.free_first > mm.p2m_first || mm.free_end < mm.p2m_end)
         panic("mm: %lu pages are not enough for the page tables", nr_pages);
     return end;
 }
@@ -278,6 +276,8 @@ void mm_init(const start_info_t *si)
 
     mm.p2m = (const uint64_t *)si->mfn_list;
     mm.top = (const uint64_t *)si->pt_base;
+    mm.p2m_first = si->first_p2m_pfn;
+    mm.p2m_end = si->first_p2m_pfn + si->nr_p2m_frames;
     end = divide(table, si->nr_pages);
     for (; slot < end; slot += LAYOUT_SLOT_BYTES) {
         if (nr >= BATCH - 3)
@@ -292,10 +292,11 @@ void mm_init(const start_info_t *si)
         panic("mm: no TLB flush");
 }
 
-void mm_free_pages(unsigned long *first, unsigned long *end)
+bool mm_free_range(unsigned i, unsigned long *first, unsigned long *end)
 {
-    *first = mm.free_first;
-    *end = mm.free_end;
+    *first = i == 0 ? mm.free_first : mm.p2m_end;
+    *end = i == 0 ? mm.p2m_first : mm.free_end;
+    return i < 2;
 }
 
 /* ---- The window: pages below the image that hold frames of other owners */
@@ -432,6 +433,7 @@ int mm_map_pages(unsigned long first, unsigned long nr)
     unsigned long end = first + nr;
 
     assert(first >= mm.free_first && end <= mm.free_end);
+    assert(end <= mm.p2m_first || first >= mm.p2m_end);
     while (first < end) {
         uintptr_t slot = slot_of(mm_address(first));
         unsigned long slot_end = mm_page((char *)slot + LAYOUT_SLOT_BYTES);

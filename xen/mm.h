@@ -12,8 +12,8 @@
  * NULL, the stack guard and all free memory unmapped. Needs only start_info. */
 void mm_init(const start_info_t *si);
 
-/* Page numbers [*first, *end) that nobody uses. */
-void mm_free_pages(unsigned long *first, unsigned long *end);
+/* See hv_free_range (xen/hv.h). */
+bool mm_free_range(unsigned i, unsigned long *first, unsigned long *end);
 
 /* See hv_map_pages (xen/hv.h). */
 must_check int mm_map_pages(unsigned long first, unsigned long nr);
