@@ -1,6 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* The points where lwIP asks us (lwip/opt.h, "Hook options"). */
+/* The functions behind lwipopts.h's hooks, for lwIP to include. */
 #ifndef NET_LWIPHOOKS_H
 #define NET_LWIPHOOKS_H
+
+#include <stdint.h>
+
+#include "lwip/err.h"
+#include "lwip/ip_addr.h"
+
+struct netif;
+struct pbuf;
+struct tcp_hdr;
+struct tcp_pcb;
+
+/* net/tcpguard.c */
+uint32_t tcpguard_isn(const ip_addr_t *local_ip, uint16_t local_port,
+                      const ip_addr_t *remote_ip, uint16_t remote_port);
+err_t tcpguard_packet(struct tcp_pcb *pcb, const struct tcp_hdr *header);
+
+/* net/route.c */
+struct netif *route_ipv4(const ip4_addr_t *src, const ip4_addr_t *dest);
+struct netif *route_ipv6(const ip6_addr_t *src, const ip6_addr_t *dest);
+const ip6_addr_t *route_gateway6(struct netif *netif, const ip6_addr_t *dest);
+
+/* net/checksum.c */
+void checksum_packet(struct pbuf *p);
 
 #endif

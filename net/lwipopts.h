@@ -13,7 +13,6 @@
 #define LWIP_NETCONN         0 /* these two need threads */
 #define LWIP_SOCKET          0
 #define LWIP_TIMERS_CUSTOM   1 /* timers are the loop's: net/timers.c */
-#define LWIP_HOOK_FILENAME   "lwiphooks.h"
 
 /* ---- Memory: malloc, so that the same image serves in 2 MB and holds 10,000
  * connections in 64; bounded by net/memory.c instead of by fixed pools. What a
@@ -110,6 +109,21 @@
  * the backlog itself (255) is never the limit. */
 #define TCP_LISTEN_BACKLOG  1
 #define SO_REUSE            1    /* a listener may be closed and opened again */
+
+/* ---- Where lwIP asks us; lwiphooks.h declares the functions. */
+
+#define LWIP_HOOK_FILENAME "lwiphooks.h"
+/* Sequence numbers (RFC 6528), limits on what peers can open: tcpguard.c */
+#define LWIP_HOOK_TCP_ISN  tcpguard_isn
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, optlen, opt1len, opt2, p)      \
+    tcpguard_packet(pcb, header)
+/* Answers leave by the vif that was asked; IPv6 gateways: route.c */
+#define LWIP_HOOK_IP4_ROUTE_SRC route_ipv4
+#define LWIP_HOOK_IP6_ROUTE     route_ipv6
+#define LWIP_HOOK_ND6_GET_GW    route_gateway6
+/* Fragments need their checksum while whole: checksum.c, and our patch
+ * third_party/patches/lwip/0004. */
+#define LWIP_HOOK_BEFORE_FRAG checksum_packet
 
 /* ---- Counters for the status page; 32 bits. */
 

@@ -28,6 +28,10 @@ struct netif;
  * warning and 0: the app decides. At most once. */
 int net_start(struct app *app);
 
+/* Close every vif; no call to lwIP after it. For an end that its peers should
+ * notice; a guest that is destroyed needs no such thing. */
+void net_stop(void);
+
 /* Called on the loop whenever a vif gained or lost an address or its link.
  * One listener; NULL stops it. */
 void net_listen(void (*fn)(void *arg), void *arg);

@@ -47,8 +47,8 @@ _Noreturn void net_assert_failed(const char *message, const char *file,
 uint32_t net_random(void);
 
 /* The checksum of RFC 1071, eight bytes at a time (net/checksum.c). */
-#define LWIP_CHKSUM net_checksum_sum
-uint16_t net_checksum_sum(const void *data, int bytes);
+#define LWIP_CHKSUM checksum_sum
+uint16_t checksum_sum(const void *data, int bytes);
 
 /* lwIP's memory: malloc's, within a limit (net/memory.c). */
 void *net_malloc(size_t bytes);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A limit on what TCP/IP keeps in memory, so that peers cannot starve the app
+ * or the drivers: whatever they send, at most the limit is held for them.
+ *
+ * Each block carries its size in front, to know what comes back; malloc's own
+ * idea of the size is not asked for, since it differs between C libraries.
+ */
+#include "net/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/cc.h"
+
+/* As malloc aligns: the block behind it stays aligned for everything. */
+#define HEADER_BYTES 16
+
+static struct memory_use use = {.limit = SIZE_MAX};
+
+void memory_set_limit(size_t bytes)
+{
+    use.limit = bytes;
+}
+
+struct memory_use memory_use(void)
+{
+    return use;
+}
+
+bool memory_is_short(void)
+{
+    return use.used > use.limit - use.limit / 4;
+}
+
+void *net_malloc(size_t bytes)
+{
+    size_t *block = NULL;
+
+    /* Two steps, since used + bytes might wrap. */
+    if (use.used <= use.limit && bytes <= use.limit - use.used)
+        block = malloc(HEADER_BYTES + bytes);
+    if (!block) {
+        use.refused++;
+        return NULL;
+    }
+    *block = bytes;
+    use.used += bytes;
+    if (use.used > use.used_max)
+        use.used_max = use.used;
+    return (char *)block + HEADER_BYTES;
+}
+
+/* lwIP asks for one object at a time: the product cannot wrap. */
+void *net_calloc(size_t count, size_t bytes)
+{
+    void *memory = net_malloc(count * bytes);
+
+    return memory ? memset(memory, 0, count * bytes) : NULL;
+}
+
+void net_free(void *memory)
+{
+    if (!memory)
+        return;
+    size_t *block = (void *)((char *)memory - HEADER_BYTES);
+    use.used -= *block;
+    free(block);
+}

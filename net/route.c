@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which vif a packet takes, where there are several:
+ *   1. the one that is on the destination's network;
+ *   2. the one that owns the packet's source address, if it has a gateway: so
+ *      an answer leaves by the vif that was asked;
+ *   3. the first with a gateway.
+ * 1 and 3 are lwIP's own; 2 are its hooks. For IPv6 the gateways are those that
+ * routers announce, which lwIP keeps, and gw6=, which it has no place for: that
+ * one is given to it here, for each packet that needs it.
+ */
+#include "net/route.h"
+#include "net/vif.h"
+
+#include "lwip/nd6.h"
+
+#include "lwiphooks.h"
+
+static bool is_usable(const struct netif *netif)
+{
+    return netif_is_up(netif) && netif_is_link_up(netif);
+}
+
+static bool has_gateway4(const struct netif *netif)
+{
+    return !ip4_addr_isany(netif_ip4_addr(netif)) &&
+           !ip4_addr_isany(netif_ip4_gw(netif));
+}
+
+static const ip6_addr_t *static_gateway6(const struct netif *netif)
+{
+    const struct vif *vif = netif->state;
+
+    return ip6_addr_isany(&vif->config.gw6) ? NULL : &vif->config.gw6;
+}
+
+static bool is_on_network(const struct netif *netif, const ip4_addr_t *dest)
+{
+    return !ip4_addr_isany(netif_ip4_addr(netif)) &&
+           ip4_addr_net_eq(dest, netif_ip4_addr(netif),
+                           netif_ip4_netmask(netif));
+}
+
+/* Called with a source before lwIP looks for a network, and without one after
+ * it found none. */
+struct netif *route_ipv4(const ip4_addr_t *src, const ip4_addr_t *dest)
+{
+    struct netif *netif, *owner = NULL;
+
+    if (!src || ip4_addr_isany(src))
+        return NULL;
+    NETIF_FOREACH(netif)
+    {
+        if (!is_usable(netif))
+            continue;
+        if (is_on_network(netif, dest))
+            return NULL; /* lwIP finds it, too */
+        if (ip4_addr_eq(netif_ip4_addr(netif), src) && has_gateway4(netif))
+            owner = netif;
+    }
+    return owner;
+}
+
+/* lwIP has dealt with link-local destinations already. */
+struct netif *route_ipv6(const ip6_addr_t *src, const ip6_addr_t *dest)
+{
+    struct netif *netif, *gateway = NULL;
+
+    NETIF_FOREACH(netif)
+    {
+        if (!is_usable(netif))
+            continue;
+        if (!ip6_addr_isany(src) &&
+            netif_get_ip6_addr_match(netif, src) >= 0)
+            return netif;
+        if (!gateway && static_gateway6(netif))
+            gateway = netif;
+    }
+    if (!gateway || nd6_find_route(dest))
+        return NULL;
+    NETIF_FOREACH(netif)
+    {
+        for (unsigned i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
+            if (is_usable(netif) &&
+                ip6_addr_isvalid(netif_ip6_addr_state(netif, i)) &&
+                ip6_addr_net_eq(dest, netif_ip6_addr(netif, i)))
+                return NULL;
+        }
+    }
+    return gateway;
+}
+
+/* lwIP asks when a destination is not on the link. */
+const ip6_addr_t *route_gateway6(struct netif *netif, const ip6_addr_t *dest)
+{
+    (void)dest;
+    return static_gateway6(netif);
+}
+
+void route_update(void)
+{
+    struct netif *netif;
+    struct vif *first = NULL;
+
+    NETIF_FOREACH(netif)
+    {
+        struct vif *vif = netif->state;
+
+        if (is_usable(netif) &&
+            (has_gateway4(netif) || static_gateway6(netif)) &&
+            (!first || vif->index < first->index))
+            first = vif;
+    }
+    netif_set_default(first ? &first->netif : NULL);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What lwIP's TCP lacks to face the open Internet: limits on connections that
+ * are opening or were closed, sequence numbers that cannot be guessed.
+ */
+#ifndef NET_TCPGUARD_H
+#define NET_TCPGUARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lwip/err.h"
+#include "lwip/ip_addr.h"
+
+struct loop;
+struct random;
+struct tcp_hdr;
+struct tcp_pcb;
+
+/* Connections being opened, of all listeners: beyond this the oldest gives way
+ * to the newest. A SYN flood of 10,000 a second leaves an honest client 25 ms
+ * to answer ours; each takes about 700 bytes. */
+#define TCPGUARD_OPENING_MAX 250
+
+/* Closed connections that lwIP remembers (TIME_WAIT), beyond which the oldest
+ * is forgotten: each is passed by in every search for a new one's. */
+#define TCPGUARD_TIME_WAIT_MAX 256
+
+void tcpguard_init(struct loop *loop, struct random *random);
+
+/* lwIP's hooks (lwiphooks.h). */
+uint32_t tcpguard_isn(const ip_addr_t *local_ip, uint16_t local_port,
+                      const ip_addr_t *remote_ip, uint16_t remote_port);
+err_t tcpguard_packet(struct tcp_pcb *pcb, const struct tcp_hdr *header);
+
+/* Let the connections that have something to send do so, until one of them
+ * cannot; that one is the first the next time. */
+void tcpguard_resume(void);
+
+/* Free what connections hold of data that came out of order. */
+void tcpguard_drop_out_of_order(void);
+
+struct tcpguard_counts {
+    unsigned active, opening, time_wait; /* now */
+    uint64_t syn_dropped;       /* oldest opening ones, given up */
+    uint64_t syn_refused;       /* memory was short */
+    uint64_t time_wait_dropped; /* oldest ones, forgotten */
+    uint64_t ooseq_dropped;     /* connections whose early data was dropped */
+};
+void tcpguard_count(struct tcpguard_counts *counts);
+
+#endif

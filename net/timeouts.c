@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lwIP wants its protocols' timer functions called at fixed intervals, some of
+ * them ten times a second for ever. That would be most of what an idle guest
+ * does; so here only the one-second tick always runs, and the others rest until
+ * there is work for them:
+ *
+ *   every second   ARP, ND, reassembly, DNS; once a minute DHCP leases
+ *   500 ms         DHCP, while an answer is awaited
+ *   100 ms         MLD, while a report is due
+ *   250 ms         TCP, while there is a connection (tcp_timer_needed)
+ *
+ * What may start DHCP or MLD is an event that calls timeouts_kick(), or the
+ * tick itself. Each interval counts from when the timer should have run, not
+ * from when it did, unless it is a whole interval late.
+ */
+#include "net/timeouts.h"
+
+#include <assert.h>
+
+#include "kernel/loop.h"
+
+#include "lwip/dhcp.h"
+#include "lwip/dns.h"
+#include "lwip/etharp.h"
+#include "lwip/ip4_frag.h"
+#include "lwip/ip6_frag.h"
+#include "lwip/mem.h"
+#include "lwip/mld6.h"
+#include "lwip/nd6.h"
+#include "lwip/netif.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/sys.h"
+#include "lwip/timeouts.h"
+
+/* All of these want the same tick. */
+#define TICK_MS 1000
+static_assert(ARP_TMR_INTERVAL == TICK_MS, "ARP's timer");
+static_assert(IP_TMR_INTERVAL == TICK_MS, "IPv4 reassembly's timer");
+static_assert(IP6_REASS_TMR_INTERVAL == TICK_MS, "IPv6 reassembly's timer");
+static_assert(ND6_TMR_INTERVAL == TICK_MS, "ND's timer");
+static_assert(DNS_TMR_INTERVAL == TICK_MS, "DNS's timer");
+
+/* A protocol's timer that rests while it is not needed. */
+struct ticker {
+    struct timer timer;
+    bool (*needed)(void);
+    void (*tick)(void);
+    uint64_t interval_ns, due_ns;
+};
+
+/* A one-shot timer of somebody who uses lwIP's interface. */
+struct one_shot {
+    struct timer timer;
+    sys_timeout_handler handler;
+    void *arg;
+    struct one_shot *next;
+};
+
+static struct timeouts {
+    struct loop *loop;
+    unsigned minute_s;
+    struct one_shot *one_shots;
+} timeouts;
+
+/* ---- The tickers */
+
+static bool always(void)
+{
+    return true;
+}
+
+static void every_second(void)
+{
+    ip_reass_tmr();
+    etharp_tmr();
+    dns_tmr();
+    nd6_tmr();
+    ip6_reass_tmr();
+    if (++timeouts.minute_s == DHCP_COARSE_TIMER_SECS) {
+        timeouts.minute_s = 0;
+        dhcp_coarse_tmr();
+    }
+    timeouts_kick();
+}
+
+static bool dhcp_is_waiting(void)
+{
+    struct netif *netif;
+
+    NETIF_FOREACH(netif)
+    {
+        const struct dhcp *dhcp = netif_dhcp_data(netif);
+
+        if (dhcp && dhcp->request_timeout)
+            return true;
+    }
+    return false;
+}
+
+static bool mld_has_reports(void)
+{
+    struct netif *netif;
+
+    NETIF_FOREACH(netif)
+    {
+        const struct mld_group *group = netif_mld6_data(netif);
+
+        for (; group; group = group->next) {
+            if (group->timer)
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool tcp_has_connections(void)
+{
+    return tcp_active_pcbs || tcp_tw_pcbs;
+}
+
+static void ticker_fire(struct timer *timer);
+
+static void ticker_consider(struct ticker *ticker)
+{
+    if (ticker->timer.active || !ticker->needed())
+        return;
+    ticker->due_ns = loop_now(timeouts.loop) + ticker->interval_ns;
+    timer_start(timeouts.loop, &ticker->timer, ticker->due_ns, ticker_fire);
+}
+
+static void ticker_fire(struct timer *timer)
+{
+    struct ticker *ticker = container_of(timer, struct ticker, timer);
+    uint64_t now = loop_now(timeouts.loop);
+    uint64_t due_ns = ticker->due_ns + ticker->interval_ns;
+
+    ticker->tick(); /* may itself consider this ticker, and start it */
+    if (!ticker->needed())
+        return;
+    ticker->due_ns = due_ns > now ? due_ns : now + ticker->interval_ns;
+    timer_start(timeouts.loop, timer, ticker->due_ns, ticker_fire);
+}
+
+static struct ticker second = {
+    .needed = always,
+    .tick = every_second,
+    .interval_ns = TICK_MS * NS_PER_MS,
+};
+static struct ticker dhcp = {
+    .needed = dhcp_is_waiting,
+    .tick = dhcp_fine_tmr,
+    .interval_ns = DHCP_FINE_TIMER_MSECS * NS_PER_MS,
+};
+static struct ticker mld = {
+    .needed = mld_has_reports,
+    .tick = mld6_tmr,
+    .interval_ns = MLD6_TMR_INTERVAL * NS_PER_MS,
+};
+static struct ticker tcp = {
+    .needed = tcp_has_connections,
+    .tick = tcp_tmr,
+    .interval_ns = TCP_TMR_INTERVAL * NS_PER_MS,
+};
+
+void timeouts_kick(void)
+{
+    ticker_consider(&dhcp);
+    ticker_consider(&mld);
+}
+
+void timeouts_link_up(void)
+{
+    second.due_ns = loop_now(timeouts.loop);
+    timer_start(timeouts.loop, &second.timer, second.due_ns, ticker_fire);
+    timeouts_kick();
+}
+
+void timeouts_init(struct loop *loop)
+{
+    timeouts.loop = loop;
+}
+
+/* ---- What lwIP calls (lwip/sys.h, lwip/timeouts.h) */
+
+u32_t sys_now(void)
+{
+    return (u32_t)(loop_now(timeouts.loop) / NS_PER_MS);
+}
+
+void sys_timeouts_init(void)
+{
+    ticker_consider(&second);
+}
+
+void tcp_timer_needed(void)
+{
+    ticker_consider(&tcp);
+}
+
+static void unlink_one_shot(struct one_shot *shot)
+{
+    struct one_shot **link = &timeouts.one_shots;
+
+    while (*link != shot)
+        link = &(*link)->next;
+    *link = shot->next;
+}
+
+static void one_shot_fire(struct timer *timer)
+{
+    struct one_shot *shot = container_of(timer, struct one_shot, timer);
+    sys_timeout_handler handler = shot->handler;
+    void *arg = shot->arg;
+
+    unlink_one_shot(shot);
+    mem_free(shot);
+    handler(arg);
+}
+
+/* lwIP's interface has no way to fail: without memory the handler is never
+ * called, which mem_malloc's counter tells. */
+void sys_timeout(u32_t msecs, sys_timeout_handler handler, void *arg)
+{
+    struct one_shot *shot = mem_calloc(1, sizeof(*shot));
+
+    if (!shot)
+        return;
+    shot->handler = handler;
+    shot->arg = arg;
+    shot->next = timeouts.one_shots;
+    timeouts.one_shots = shot;
+    timer_start(timeouts.loop, &shot->timer,
+                loop_now(timeouts.loop) + msecs * NS_PER_MS, one_shot_fire);
+}
+
+void sys_untimeout(sys_timeout_handler handler, void *arg)
+{
+    struct one_shot *shot = timeouts.one_shots;
+
+    while (shot && (shot->handler != handler || shot->arg != arg))
+        shot = shot->next;
+    if (!shot)
+        return;
+    timer_stop(timeouts.loop, &shot->timer);
+    unlink_one_shot(shot);
+    mem_free(shot);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lwIP's clock and timers, on the loop. Implements lwip/timeouts.h
+ * (sys_timeout, sys_untimeout) in place of lwIP's own timeouts.c.
+ */
+#ifndef NET_TIMEOUTS_H
+#define NET_TIMEOUTS_H
+
+struct loop;
+
+/* Before lwip_init(). */
+void timeouts_init(struct loop *loop);
+
+/* Something may have begun that needs one of the timers that mostly rest: look
+ * now, instead of at the next tick. */
+void timeouts_kick(void);
+
+/* An interface came up: the tick comes at once, so that IPv6 does not begin up
+ * to a second late. */
+void timeouts_link_up(void);
+
+#endif

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames between a netfront and lwIP.
+ *
+ * Received pages are not copied: each page of netfront's pool has a custom pbuf
+ * here whose release gives the page back. lwIP may keep pages for long (data
+ * that the app has not read, that came out of order, fragments), and the
+ * backend can only send into pages it was given back. So:
+ *   - while lwIP holds less than half of them, pages are handed over;
+ *   - beyond that frames are copied into lwIP's bounded memory;
+ *   - when that is short, data that came out of order is dropped, and pages are
+ *     handed over up to three quarters: what acknowledges, or lets the app go
+ *     on, must get in, since it is what frees memory;
+ *   - beyond that the frame is dropped.
+ *
+ * Frames to send are copied by netfront, so lwIP's buffers are free again at
+ * once. A full ring makes TCP keep its segment; when there is room again the
+ * connections are told. Other protocols lose the frame, as on any full link.
+ */
+#include "net/vif.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kernel/log.h"
+#include "net/memory.h"
+#include "net/tcpguard.h"
+#include "net/timeouts.h"
+
+#include "lwip/etharp.h"
+#include "lwip/ethip6.h"
+#include "lwip/prot/ip.h"
+#include "lwip/prot/ip4.h"
+#include "lwip/prot/ip6.h"
+#include "netif/ethernet.h"
+
+/* Pieces of a frame that are passed to netfront without another copy. More
+ * come only from an app that writes a few bytes at a time. */
+#define PIECES_MAX 24
+
+/* How often all connections are searched for data to drop: the search costs as
+ * much as the reception of a few packets. */
+#define RECLAIM_NS (100 * NS_PER_MS)
+
+struct vif_buffer {
+    struct pbuf_custom pbuf;
+    struct vif *vif;
+};
+
+/* ---- Receiving */
+
+static void buffer_free(struct pbuf *p)
+{
+    struct vif_buffer *buffer = container_of(p, struct vif_buffer, pbuf.pbuf);
+    struct vif *vif = buffer->vif;
+
+    vif->nr_held--;
+    netfront_release(vif->front, (unsigned)(buffer - vif->buffers));
+}
+
+static struct pbuf *wrap(struct vif *vif, const struct netfront_frame *frame)
+{
+    struct pbuf *chain = NULL;
+
+    for (unsigned i = 0; i < frame->nr_frags; i++) {
+        const struct netfront_frag *frag = &frame->frags[i];
+        struct pbuf *p = pbuf_alloced_custom(
+            PBUF_RAW, frag->bytes, PBUF_REF, &vif->buffers[frag->buffer].pbuf,
+            frag->data, frag->bytes);
+
+        if (chain)
+            pbuf_cat(chain, p);
+        else
+            chain = p;
+    }
+    vif->nr_held += frame->nr_frags;
+    return chain;
+}
+
+static void release(struct vif *vif, const struct netfront_frame *frame)
+{
+    for (unsigned i = 0; i < frame->nr_frags; i++)
+        netfront_release(vif->front, frame->frags[i].buffer);
+}
+
+/* NULL: memory is short; the frame's pages are still out. */
+static struct pbuf *copy(struct vif *vif, const struct netfront_frame *frame)
+{
+    struct pbuf *p;
+    uint16_t at = 0;
+
+    if (memory_is_short())
+        return NULL;
+    p = pbuf_alloc(PBUF_RAW, (uint16_t)frame->bytes, PBUF_RAM);
+    if (!p)
+        return NULL;
+    for (unsigned i = 0; i < frame->nr_frags; i++) {
+        pbuf_take_at(p, frame->frags[i].data, frame->frags[i].bytes, at);
+        at += frame->frags[i].bytes;
+    }
+    release(vif, frame);
+    vif->counts.rx_copied++;
+    return p;
+}
+
+static void reclaim(struct vif *vif)
+{
+    uint64_t now = loop_now(vif->loop);
+
+    if (now < vif->reclaim_ns)
+        return;
+    vif->reclaim_ns = now + RECLAIM_NS;
+    tcpguard_drop_out_of_order();
+}
+
+/* The frame as pbufs, or NULL: dropped. */
+static struct pbuf *take(struct vif *vif, const struct netfront_frame *frame)
+{
+    unsigned held = vif->nr_held + frame->nr_frags;
+    struct pbuf *p;
+
+    if (held <= vif->nr_buffers / 2)
+        return wrap(vif, frame);
+    p = copy(vif, frame);
+    if (p)
+        return p;
+    reclaim(vif);
+    if (vif->nr_held + frame->nr_frags <= vif->nr_buffers / 4 * 3)
+        return wrap(vif, frame);
+    vif->counts.rx_no_room++;
+    release(vif, frame);
+    return NULL;
+}
+
+/* A TCP or UDP packet that is no fragment: what the backend says about its
+ * checksum is about the whole of it. */
+static bool is_whole(const struct pbuf *p)
+{
+    const struct eth_hdr *eth = p->payload;
+    const void *ip = eth + 1;
+
+    if (p->len >= SIZEOF_ETH_HDR + IP_HLEN &&
+        eth->type == PP_HTONS(ETHTYPE_IP))
+        return !(IPH_OFFSET((const struct ip_hdr *)ip) &
+                 PP_HTONS(IP_OFFMASK | IP_MF));
+    if (p->len >= SIZEOF_ETH_HDR + IP6_HLEN &&
+        eth->type == PP_HTONS(ETHTYPE_IPV6)) {
+        uint8_t next = IP6H_NEXTH((const struct ip6_hdr *)ip);
+
+        return next == IP6_NEXTH_TCP || next == IP6_NEXTH_UDP;
+    }
+    return false;
+}
+
+/* What lwIP always does itself: all but writing TCP's and UDP's checksums. */
+#define CHECKSUM_FLAGS                                                         \
+    (NETIF_CHECKSUM_ENABLE_ALL &                                               \
+     ~(NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP))
+
+static void receive(void *arg, const struct netfront_frame *frame)
+{
+    struct vif *vif = arg;
+    struct netif *netif = &vif->netif;
+    struct pbuf *p = take(vif, frame);
+
+    if (!p)
+        return;
+    bool group = p->len > 0 && *(const uint8_t *)p->payload & 1;
+    if (frame->checksum_good && is_whole(p))
+        netif->chksum_flags &=
+            ~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP);
+    if (netif->input(p, netif) != ERR_OK)
+        pbuf_free(p);
+    netif->chksum_flags = CHECKSUM_FLAGS;
+    if (group) /* MLD's questions */
+        timeouts_kick();
+}
+
+/* ---- Sending */
+
+static err_t send_pieces(struct vif *vif, const struct netfront_piece *pieces,
+                         unsigned nr, bool blank)
+{
+    switch (netfront_send(vif->front, pieces, nr, blank)) {
+    case 0:
+        return ERR_OK;
+    case -XEN_EAGAIN:
+        vif->counts.tx_full++;
+        return ERR_MEM; /* TCP keeps the segment; see resume() */
+    default:
+        vif->counts.tx_failed++;
+        return ERR_IF;
+    }
+}
+
+static err_t send_copy(struct vif *vif, struct pbuf *p, bool blank)
+{
+    struct pbuf *whole = pbuf_clone(PBUF_RAW, PBUF_RAM, p);
+    err_t err;
+
+    if (!whole) {
+        vif->counts.tx_failed++;
+        return ERR_MEM;
+    }
+    err = send_pieces(
+        vif, &(struct netfront_piece){whole->payload, whole->len}, 1, blank);
+    pbuf_free(whole);
+    return err;
+}
+
+static err_t transmit(struct netif *netif, struct pbuf *p)
+{
+    struct vif *vif = netif->state;
+    struct netfront_piece pieces[PIECES_MAX];
+    bool blank = checksum_frame(p, &vif->offload);
+    unsigned nr = 0;
+
+    for (struct pbuf *q = p; q; q = q->next) {
+        if (nr == PIECES_MAX)
+            return send_copy(vif, p, blank);
+        pieces[nr++] = (struct netfront_piece){q->payload, q->len};
+    }
+    return send_pieces(vif, pieces, nr, blank);
+}
+
+static void resume(void *arg)
+{
+    (void)arg;
+    tcpguard_resume();
+}
+
+/* ---- The link */
+
+static void link_up(struct vif *vif)
+{
+    const struct netfront_info *info = netfront_info(vif->front);
+    struct netif *netif = &vif->netif;
+    uint32_t payload_max = info->tx_frame_max - SIZEOF_ETH_HDR;
+
+    SMEMCPY(netif->hwaddr, info->mac, ETH_HWADDR_LEN);
+    netif->mtu = (uint16_t)LWIP_MIN(info->mtu, payload_max);
+    netif->mtu6 = netif->mtu;
+    vif->offload = (struct checksum_offload){
+        .ipv4 = info->checksum_ipv4,
+        .ipv6 = info->checksum_ipv6,
+    };
+    netif_set_link_up(netif);
+    address_link_up(vif);
+    timeouts_link_up();
+}
+
+static void link_changed(void *arg, bool up)
+{
+    struct vif *vif = arg;
+
+    if (up)
+        link_up(vif);
+    else
+        netif_set_link_down(&vif->netif);
+}
+
+/* ---- Creation */
+
+static err_t netif_started(struct netif *netif)
+{
+    netif->name[0] = 'v';
+    netif->name[1] = 'i';
+    netif->hwaddr_len = ETH_HWADDR_LEN;
+    netif->mtu = 1500; /* until the link is up */
+    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP |
+                   NETIF_FLAG_ETHERNET | NETIF_FLAG_MLD6;
+    netif->output = etharp_output;
+    netif->output_ip6 = ethip6_output;
+    netif->linkoutput = transmit;
+    netif->chksum_flags = CHECKSUM_FLAGS;
+    return ERR_OK;
+}
+
+static bool make_buffers(struct vif *vif)
+{
+    vif->nr_buffers = netfront_buffers(vif->front);
+    vif->buffers = calloc(vif->nr_buffers, sizeof(*vif->buffers));
+    if (!vif->buffers)
+        return false;
+    for (unsigned i = 0; i < vif->nr_buffers; i++) {
+        vif->buffers[i].pbuf.custom_free_function = buffer_free;
+        vif->buffers[i].vif = vif;
+    }
+    return true;
+}
+
+struct vif *vif_create(unsigned index, struct loop *loop, struct pages *pages,
+                       struct gnttab *gt, struct xs *xs)
+{
+    struct vif *vif = calloc(1, sizeof(*vif));
+
+    if (!vif)
+        goto no_memory;
+    vif->index = index;
+    vif->loop = loop;
+    vif->xs = xs;
+    snprintf(vif->name, sizeof(vif->name), "vif%u", index);
+    vif->front = netfront_create(index, loop, pages, gt, xs,
+                                 &(struct netfront_owner){
+                                     .link = link_changed,
+                                     .receive = receive,
+                                     .sendable = resume,
+                                     .arg = vif,
+                                 });
+    if (!vif->front)
+        goto no_front;
+    if (!make_buffers(vif))
+        goto no_buffers;
+    netif_add_noaddr(&vif->netif, vif, netif_started, netif_input);
+    netif_set_up(&vif->netif);
+    return vif;
+
+no_buffers:
+    netfront_destroy(vif->front);
+no_front:
+    free(vif);
+no_memory:
+    log_error("net", "vif%u: no memory for it", index);
+    return NULL;
+}
+
+void vif_close(struct vif *vif)
+{
+    timer_stop(vif->loop, &vif->dhcp_slow);
+    netif_set_down(&vif->netif);
+    netfront_destroy(vif->front);
+}
