@@ -92,9 +92,10 @@ $(TP)/guest.flags: tp-always
 # --- lwIP and picohttpparser ------------------------------------------------
 
 # Addresses of both families, TCP, UDP and what configures them, on ethernet.
+# Without timeouts: net/timeouts.c is in its place.
 TP_LWIP_C := \
   $(addprefix core/, altcp altcp_alloc altcp_tcp def dns inet_chksum init ip \
-    mem memp netif pbuf raw stats sys tcp tcp_in tcp_out timeouts udp) \
+    mem memp netif pbuf raw stats sys tcp tcp_in tcp_out udp) \
   $(addprefix core/ipv4/, acd autoip dhcp etharp icmp igmp ip4 ip4_addr \
     ip4_frag) \
   $(addprefix core/ipv6/, dhcp6 ethip6 icmp6 inet6 ip6 ip6_addr ip6_frag mld6 \
