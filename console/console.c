@@ -44,7 +44,6 @@ static void give_up(struct console *console)
     if (console->loop) {
         event_stop(console->loop, &console->event);
         task_stop(console->loop, &console->flush);
-        task_stop(console->loop, &console->input);
     }
 }
 

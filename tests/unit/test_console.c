@@ -265,6 +265,26 @@ static void report_stands_on_a_line_of_its_own(void **state)
     assert_non_null(strstr(xenconsoled_output(xc), "x\r\n[console: "));
 }
 
+/* 6144 bytes of room, 6139 used: a line of five bytes and its '\r' is one too
+ * many. */
+static void a_line_that_is_one_byte_too_long_is_dropped(void **state)
+{
+    (void)state;
+    static char text[OUT_BYTES + CONSOLE_BACKLOG_BYTES - 5];
+
+    memset(text, 'x', sizeof(text));
+    xenconsoled_be_deaf(xc, true);
+    for (size_t at = 0; at < sizeof(text); at++)
+        console_write(&console, text + at, 1);
+    say("1234\n");
+    xenconsoled_be_deaf(xc, false);
+    settle();
+    const char *out = xenconsoled_output(xc);
+    assert_memory_equal(out, text, sizeof(text));
+    assert_string_equal(out + sizeof(text),
+                        "\r\n[console: 5 bytes dropped]\r\n");
+}
+
 static void an_endless_line_is_kept_as_far_as_it_fits(void **state)
 {
     (void)state;
@@ -315,7 +335,8 @@ static void nothing_is_lost_uncounted(void **state)
 static void assert_given_up(void)
 {
     static char before[sizeof(struct xencons_interface)];
-    unsigned long calls_before = fake_calls(FAKE_NOTIFY);
+    unsigned long notifies = fake_calls(FAKE_NOTIFY);
+    uint64_t events = loop.port_calls;
     char byte;
 
     assert_true(console.broken);
@@ -327,7 +348,8 @@ static void assert_given_up(void)
     fake_evtchn_notify(FAKE_CONSOLE_PORT);
     settle();
     assert_int_equal(calls, 0);
-    assert_int_equal(fake_calls(FAKE_NOTIFY), calls_before);
+    assert_int_equal(fake_calls(FAKE_NOTIFY), notifies);
+    assert_int_equal(loop.port_calls, events);
     assert_memory_equal(before, xenconsoled_ring(), sizeof(before));
     assert_true(console.dropped_bytes >= 1000 * LINE_BYTES);
 }
@@ -355,6 +377,15 @@ static void out_cons_more_than_a_ring_behind(void **state)
     say("hello\n");
     lie(&xenconsoled_ring()->out_cons, 7 - (uint32_t)OUT_BYTES - 1);
     assert_given_up();
+}
+
+static void what_was_in_the_backlog_counts_as_dropped(void **state)
+{
+    (void)state;
+    xenconsoled_be_deaf(xc, true);
+    say_lines(0, 300);
+    lie(&xenconsoled_ring()->out_cons, 1u << 31);
+    assert_int_equal(console.dropped_bytes, 300 * (LINE_BYTES + 1) - OUT_BYTES);
 }
 
 static void out_cons_wrong_from_the_start(void **state)
@@ -618,10 +649,12 @@ int main(void)
         TEST(whole_lines_are_dropped_and_reported_once),
         TEST(dropping_goes_on_until_the_backlog_is_empty),
         TEST(report_stands_on_a_line_of_its_own),
+        TEST(a_line_that_is_one_byte_too_long_is_dropped),
         TEST(an_endless_line_is_kept_as_far_as_it_fits),
         TEST(nothing_is_lost_uncounted),
         TEST(out_cons_ahead_of_what_was_written),
         TEST(out_cons_more_than_a_ring_behind),
+        TEST(what_was_in_the_backlog_counts_as_dropped),
         TEST_EARLY(out_cons_wrong_from_the_start),
         TEST(in_prod_more_than_a_ring_ahead),
         TEST(in_prod_goes_backwards),
