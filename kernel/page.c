@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The page allocator.
+ * The page allocator. Each range of memory that is ours is managed alike:
  *
  *     first              frontier                        end
  *       |  used, free, used  |  never used, not mapped     |
@@ -10,7 +10,7 @@
  * and what it lacks is mapped. So memory is used from the bottom up, and the
  * frontier stays as low as fragmentation lets it.
  *
- * The bitmap begins inside struct pages. When it is full, a larger one is taken
+ * The bitmap begins inside the struct. When it is full, a larger one is taken
  * from the frontier, a page (for 128 MiB) at first, then always twice the size,
  * and the pages of the old one become free memory. So what is copied over the
  * guest's life is less than the size of the last bitmap.
@@ -31,30 +31,21 @@
 #define WORD_BITS     64
 #define BITS_PER_PAGE (8ul * XEN_PAGE_SIZE)
 
-void pages_init(struct pages *pages)
-{
-    *pages = (struct pages){0};
-    hv_free_pages(&pages->first, &pages->end);
-    pages->frontier = pages->first;
-    pages->bitmap = pages->small;
-    pages->bitmap_bits = PAGES_SMALL;
-}
-
-static unsigned long nr_bits(const struct pages *pages)
-{
-    return pages->frontier - pages->first;
-}
-
 /* ---- The bitmap */
 
+static unsigned long nr_bits(const struct page_range *range)
+{
+    return range->frontier - range->first;
+}
+
 /* The first bit from `at` on that is set (or clear); nr_bits() if none is. */
-static unsigned long next_bit(const struct pages *pages, unsigned long at,
+static unsigned long next_bit(const struct page_range *range, unsigned long at,
                               bool set)
 {
     uint64_t flip = set ? 0 : UINT64_MAX;
 
-    while (at < nr_bits(pages)) {
-        uint64_t word = pages->bitmap[at / WORD_BITS] ^ flip;
+    while (at < nr_bits(range)) {
+        uint64_t word = range->bitmap[at / WORD_BITS] ^ flip;
 
         word >>= at % WORD_BITS;
         if (word) {
@@ -63,111 +54,146 @@ static unsigned long next_bit(const struct pages *pages, unsigned long at,
         }
         at += WORD_BITS - at % WORD_BITS;
     }
-    return at < nr_bits(pages) ? at : nr_bits(pages);
+    return at < nr_bits(range) ? at : nr_bits(range);
 }
 
 /* Change bits [at, at + nr), each of which must have had the other value. */
-static void flip_bits(struct pages *pages, unsigned long at, unsigned long nr,
-                      bool set)
+static void flip_bits(struct page_range *range, unsigned long at,
+                      unsigned long nr, bool set)
 {
-    pages->nr_free += set ? nr : -nr;
+    range->nr_free += set ? nr : -nr;
     for (; nr--; at++) {
         uint64_t bit = UINT64_C(1) << at % WORD_BITS;
-        uint64_t *word = &pages->bitmap[at / WORD_BITS];
+        uint64_t *word = &range->bitmap[at / WORD_BITS];
 
         assert(!(*word & bit) == set);
         *word ^= bit;
     }
 }
 
-static void free_bits(struct pages *pages, unsigned long at, unsigned long nr)
+static void free_bits(struct page_range *range, unsigned long at,
+                      unsigned long nr)
 {
-    flip_bits(pages, at, nr, true);
-    if (at < pages->hint)
-        pages->hint = at;
+    flip_bits(range, at, nr, true);
+    if (at < range->hint)
+        range->hint = at;
 }
 
 /* The lowest run of nr free pages. When there is none, the free pages right
  * below the frontier, which may be no page at all. */
-static unsigned long find_run(struct pages *pages, unsigned long nr)
+static unsigned long find_run(struct page_range *range, unsigned long nr)
 {
-    unsigned long start = next_bit(pages, pages->hint, true);
+    unsigned long start = next_bit(range, range->hint, true);
 
-    pages->hint = start;
+    range->hint = start;
     for (;;) {
-        unsigned long stop = next_bit(pages, start, false);
+        unsigned long stop = next_bit(range, start, false);
 
-        if (stop - start >= nr || stop == nr_bits(pages))
+        if (stop - start >= nr || stop == nr_bits(range))
             return start;
-        start = next_bit(pages, stop, true);
+        start = next_bit(range, stop, true);
     }
 }
 
 /* ---- The frontier */
 
-static unsigned long nr_unused(const struct pages *pages)
+static unsigned long nr_unused(const struct page_range *range)
 {
-    return pages->end - pages->frontier;
+    return range->end - range->frontier;
 }
 
 /* Move the bitmap to the frontier, with room for at least `bits`. */
-static int grow_bitmap(struct pages *pages, unsigned long bits)
+static int grow_bitmap(struct page_range *range, unsigned long bits)
 {
-    unsigned long old_nr = pages->bitmap_bits / BITS_PER_PAGE; /* 0: small */
+    unsigned long old_nr = range->bitmap_bits / BITS_PER_PAGE; /* 0: small */
     unsigned long nr = old_nr ? 2 * old_nr : 1;
-    uint64_t *old = pages->bitmap, *new = hv_page_address(pages->frontier);
+    uint64_t *old = range->bitmap, *new = hv_page_address(range->frontier);
 
     while (nr * BITS_PER_PAGE < bits + nr)
         nr *= 2;
-    if (nr > nr_unused(pages) || hv_map_pages(pages->frontier, nr))
+    if (nr > nr_unused(range) || hv_map_pages(range->frontier, nr))
         return -XEN_ENOMEM;
     memset(new, 0, nr * XEN_PAGE_SIZE);
-    memcpy(new, old, pages->bitmap_bits / 8);
-    pages->bitmap = new;
-    pages->bitmap_bits = nr * BITS_PER_PAGE;
-    pages->frontier += nr;
+    memcpy(new, old, range->bitmap_bits / 8);
+    range->bitmap = new;
+    range->bitmap_bits = nr * BITS_PER_PAGE;
+    range->frontier += nr;
     if (old_nr)
-        free_bits(pages, hv_page_number(old) - pages->first, old_nr);
+        free_bits(range, hv_page_number(old) - range->first, old_nr);
     return 0;
 }
 
 /* Make at least nr more pages free at the frontier, or else the bitmap larger:
  * look again after either. */
-static int extend(struct pages *pages, unsigned long nr)
+static int extend(struct page_range *range, unsigned long nr)
 {
-    unsigned long at = nr_bits(pages);
+    unsigned long at = nr_bits(range);
 
-    if (nr > nr_unused(pages))
+    if (nr > nr_unused(range))
         return -XEN_ENOMEM;
     if (nr < BATCH)
-        nr = nr_unused(pages) < BATCH ? nr_unused(pages) : BATCH;
-    if (at + nr > pages->bitmap_bits)
-        return grow_bitmap(pages, at + nr);
-    if (hv_map_pages(pages->frontier, nr))
+        nr = nr_unused(range) < BATCH ? nr_unused(range) : BATCH;
+    if (at + nr > range->bitmap_bits)
+        return grow_bitmap(range, at + nr);
+    if (hv_map_pages(range->frontier, nr))
         return -XEN_ENOMEM;
-    pages->frontier += nr;
-    free_bits(pages, at, nr);
+    range->frontier += nr;
+    free_bits(range, at, nr);
     return 0;
 }
 
 /* ---- Handing out and taking back */
 
+static void range_init(struct page_range *range, unsigned long first,
+                       unsigned long end)
+{
+    *range = (struct page_range){
+        .first = first,
+        .frontier = first,
+        .end = end,
+        .bitmap = range->small,
+        .bitmap_bits = PAGES_SMALL,
+    };
+}
+
+void pages_init(struct pages *pages)
+{
+    unsigned long first, end;
+
+    *pages = (struct pages){0};
+    for (unsigned i = 0; hv_free_range(i, &first, &end); i++) {
+        assert(i < PAGES_RANGES_MAX);
+        range_init(&pages->ranges[pages->nr_ranges++], first, end);
+    }
+}
+
+/* The number of the first of nr pages; 0, which is never free, for none. */
+static unsigned long range_alloc(struct page_range *range, unsigned long nr)
+{
+    unsigned long at, left;
+
+    while (at = find_run(range, nr), left = nr_bits(range) - at, left < nr)
+        if (extend(range, nr - left))
+            return 0;
+    flip_bits(range, at, nr, false);
+    return range->first + at;
+}
+
 void *page_alloc(struct pages *pages, unsigned long nr)
 {
-    unsigned long at;
+    unsigned long page = 0;
 
     assert(nr > 0);
-    while ((at = find_run(pages, nr)), nr > nr_bits(pages) - at) {
-        if (extend(pages, nr - (nr_bits(pages) - at))) {
-            pages->failures++;
-            return NULL;
-        }
+    for (unsigned i = 0; i < pages->nr_ranges && !page; i++)
+        page = range_alloc(&pages->ranges[i], nr);
+    if (!page) {
+        pages->failures++;
+        return NULL;
     }
-    flip_bits(pages, at, nr, false);
     pages->nr_used += nr;
     if (pages->nr_used > pages->nr_used_max)
         pages->nr_used_max = pages->nr_used;
-    return hv_page_address(pages->first + at);
+    return hv_page_address(page);
 }
 
 void *page_alloc_zeroed(struct pages *pages, unsigned long nr)
@@ -182,15 +208,22 @@ void *page_alloc_zeroed(struct pages *pages, unsigned long nr)
 void page_free(struct pages *pages, void *run, unsigned long nr)
 {
     unsigned long page = hv_page_number(run);
+    struct page_range *range = pages->ranges;
 
     assert((uintptr_t)run % XEN_PAGE_SIZE == 0);
-    assert(page >= pages->first && nr <= pages->frontier - pages->first &&
-           page <= pages->frontier - nr);
-    free_bits(pages, page - pages->first, nr);
+    while (page >= range->end && range < &pages->ranges[pages->nr_ranges - 1])
+        range++;
+    assert(page >= range->first && nr <= nr_bits(range) &&
+           page <= range->frontier - nr);
+    free_bits(range, page - range->first, nr);
     pages->nr_used -= nr;
 }
 
 unsigned long pages_available(const struct pages *pages)
 {
-    return pages->nr_free + nr_unused(pages);
+    unsigned long nr = 0;
+
+    for (unsigned i = 0; i < pages->nr_ranges; i++)
+        nr += pages->ranges[i].nr_free + nr_unused(&pages->ranges[i]);
+    return nr;
 }

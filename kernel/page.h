@@ -12,23 +12,30 @@
 
 #include "xen/hv.h"
 
-/* As many pages need no page of bitmap: 4 MiB, the size of a small guest. */
-#define PAGES_SMALL 1024
+/* Ranges of free memory that Xen's builder leaves: two (hv_free_range). */
+#define PAGES_RANGES_MAX 2
+/* A range of as many pages needs no page of bitmap: 4 MiB, a small guest. */
+#define PAGES_SMALL      1024
 
-struct pages {
+struct page_range {
     unsigned long first;       /* page number of bitmap bit 0 */
     unsigned long frontier;    /* pages [first, frontier) are mapped */
     unsigned long end;         /* pages [frontier, end) were never used */
     uint64_t *bitmap;          /* of [first, frontier): 1 = free */
     unsigned long bitmap_bits; /* there is room for in it */
-    uint64_t small[PAGES_SMALL / 64];   /* the first bitmap */
-    unsigned long hint;                 /* no bit below this one is set */
-    unsigned long nr_free;              /* set bits */
+    unsigned long hint;        /* no bit below this one is set */
+    unsigned long nr_free;     /* set bits */
+    uint64_t small[PAGES_SMALL / 64]; /* the first bitmap */
+};
+
+struct pages {
+    struct page_range ranges[PAGES_RANGES_MAX];
+    unsigned nr_ranges;
     unsigned long nr_used, nr_used_max; /* handed out, not given back */
     uint64_t failures;                  /* requests that returned NULL */
 };
 
-/* Manage what hv_free_pages() says is free. Only one may do so. */
+/* Manage what hv_free_range() says is free. Only one may do so. */
 void pages_init(struct pages *pages);
 
 /* nr contiguous pages, contents undefined; NULL when there is no such run. */

@@ -42,6 +42,8 @@
 struct fake_config {
     unsigned long pages;       /* the guest's memory: 1024 (4 MiB) */
     unsigned long first_free;  /* the first page that is no one's: 37 */
+    unsigned long hole;        /* pages amid the free ones that are not free, */
+    unsigned long hole_pages;  /* like the p2m list: where, how many: none */
     unsigned grant_frames;     /* what Xen allows: 4; 2048 references */
     uint64_t start_ns;         /* hv_now_ns() at entry: 10^9 */
     uint64_t wall_base_ns;     /* 1767225600 * 10^9: 2026-01-01 */

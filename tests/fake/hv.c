@@ -569,10 +569,14 @@ unsigned long fake_pages_out(void)
     return fake.pages_out;
 }
 
-void hv_free_pages(unsigned long *first, unsigned long *end)
+bool hv_free_range(unsigned i, unsigned long *first, unsigned long *end)
 {
-    *first = fake.config.first_free;
-    *end = fake.config.pages;
+    const struct fake_config *config = &fake.config;
+    unsigned long hole = config->hole ? config->hole : config->pages;
+
+    *first = i == 0 ? config->first_free : hole + config->hole_pages;
+    *end = i == 0 ? hole : config->pages;
+    return i == 0 || (i == 1 && config->hole);
 }
 
 void *hv_page_address(unsigned long page)
@@ -599,9 +603,12 @@ int hv_map_pages(unsigned long first, unsigned long nr)
     if (nr == 0 || first < fake.config.first_free || nr > fake.config.pages ||
         first > fake.config.pages - nr)
         fake_fail("hv_map_pages(%#lx, %#lx): not ours", first, nr);
-    for (unsigned long page = first; page < first + nr; page++)
+    for (unsigned long page = first; page < first + nr; page++) {
         if (is_mapped(page))
             fake_fail("hv_map_pages: page %#lx is mapped already", page);
+        if (page - fake.config.hole < fake.config.hole_pages)
+            fake_fail("hv_map_pages: page %#lx is not free", page);
+    }
     error = injected(FAKE_MAP_PAGES);
     if (error)
         return error;

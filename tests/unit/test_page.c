@@ -156,7 +156,7 @@ static void the_bitmap_grows_with_the_frontier(void **state)
         nr++;
     assert_int_equal(nr, 43);
     assert_int_equal(pages.nr_used, 43 * 1500);
-    assert_true(pages.bitmap_bits >= FAKE_PAGES_MAX - FIRST);
+    assert_true(pages.ranges[0].bitmap_bits >= FAKE_PAGES_MAX - FIRST);
     /* The bitmap has two pages, and that it once had one is forgotten. */
     assert_int_equal(pages_available(&pages),
                      FAKE_PAGES_MAX - FIRST - 43 * 1500 - 2);
@@ -210,6 +210,68 @@ static void every_page_is_handed_out_once(void **state)
     }
 }
 
+/* ---- Foreign pages amid the free ones: the p2m list. */
+
+static void check_hole(unsigned long pages_all, unsigned long hole,
+                       unsigned long hole_pages, unsigned long bitmap_pages)
+{
+    struct fake_config config = {
+        .pages = pages_all, .hole = hole, .hole_pages = hole_pages};
+    unsigned long nr = 0, free = pages_all - FIRST - hole_pages;
+    struct pages pages;
+    void *page;
+
+    fake_start(&config);
+    pages_init(&pages);
+    assert_int_equal(pages_available(&pages), free);
+    while ((page = page_alloc(&pages, 1))) {
+        unsigned long number = hv_page_number(page);
+
+        assert_true(number < hole || number >= hole + hole_pages);
+        nr++;
+    }
+    assert_int_equal(nr + bitmap_pages, free);
+    assert_int_equal(pages_available(&pages), 0);
+    fake_stop();
+}
+
+static void a_hole_is_never_handed_out(void **state)
+{
+    (void)state;
+    check_hole(256, 156, 3, 0);
+    check_hole(256, FIRST, 3, 0);
+    check_hole(256, 253, 3, 0);
+    check_hole(1062, 156, 1, 0);
+    check_hole(1262, 156, 20, 1);
+    check_hole(8192, 156, 2000, 1);
+    check_hole(40000, 35000, 100, 3);
+}
+
+static void ranges_are_not_joined_over_a_hole(void **state)
+{
+    struct fake_config config = {.pages = 100, .hole = 60, .hole_pages = 10};
+    struct pages pages;
+    char *low, *high;
+
+    (void)state;
+    fake_start(&config);
+    pages_init(&pages);
+    assert_int_equal(pages_available(&pages), 100 - FIRST - 10);
+    assert_null(page_alloc(&pages, 31));
+    high = page_alloc(&pages, 30);
+    assert_int_equal(hv_page_number(high), 70);
+    low = page_alloc(&pages, 23);
+    assert_int_equal(hv_page_number(low), FIRST);
+    assert_null(page_alloc(&pages, 1));
+    assert_true(fake_asserts(page_free(&pages, low + 23 * XEN_PAGE_SIZE, 1)));
+    assert_true(fake_asserts(page_free(&pages, high - XEN_PAGE_SIZE, 1)));
+    assert_true(fake_asserts(page_free(&pages, low, 24)));
+    page_free(&pages, low, 23);
+    page_free(&pages, high, 30);
+    assert_int_equal(pages_available(&pages), 100 - FIRST - 10);
+    fake_stop();
+}
+
 /* ---- A random life. The model is a byte for each page. */
 
 #define LIFE_STEPS 20000
@@ -238,7 +300,7 @@ static void mark(struct life *life, struct run run, unsigned char from)
     }
 }
 
-/* A run that the model has free, as the frontier's state allows to see it. */
+/* Is there a run that the model has free? */
 static bool has_room(const struct life *life, unsigned long nr)
 {
     unsigned long length = 0;
@@ -282,12 +344,11 @@ static void life_free(struct life *life)
         *run = life->runs[--life->nr_runs];
 }
 
-static void live(struct life *life, unsigned long nr_pages)
+static void live(struct life *life, const struct fake_config *config)
 {
-    struct fake_config config = {.pages = nr_pages};
-
-    fake_start(&config);
+    fake_start(config);
     memset(life, 0, sizeof(*life));
+    memset(life->used + config->hole, 1, config->hole_pages);
     pages_init(&life->pages);
     for (unsigned i = 0; i < LIFE_STEPS; i++) {
         bool alloc = fake_chance((i / 500) % 2 ? 60 : 40);
@@ -307,11 +368,17 @@ static void live(struct life *life, unsigned long nr_pages)
 
 static void random_life_against_a_model(void **state)
 {
+    static const struct fake_config configs[] = {
+        {.pages = 200},
+        {.pages = 200, .hole = FIRST, .hole_pages = 13},
+        {.pages = 300, .hole = 101, .hole_pages = 64},
+        {.pages = PAGES_SMALL + FIRST},
+    };
     static struct life life;
 
     (void)state;
-    live(&life, 200);
-    live(&life, PAGES_SMALL + FIRST);
+    for (unsigned i = 0; i < array_size(configs); i++)
+        live(&life, &configs[i]);
 }
 
 int main(void)
@@ -328,6 +395,8 @@ int main(void)
         cmocka_unit_test(the_bitmap_grows_with_the_frontier),
         cmocka_unit_test(a_bitmap_that_cannot_grow_is_an_error),
         cmocka_unit_test(every_page_is_handed_out_once),
+        cmocka_unit_test(a_hole_is_never_handed_out),
+        cmocka_unit_test(ranges_are_not_joined_over_a_hole),
         cmocka_unit_test(random_life_against_a_model),
     };
 
