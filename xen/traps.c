@@ -111,7 +111,7 @@ static void report_registers(const struct trap_regs *regs,
     log_error("trap", "r13 %016lx r14 %016lx r15 %016lx", regs->r13, regs->r14,
               regs->r15);
     log_error("trap", "rsp %016lx cs:ss %lx:%lx rflags %lx", tail[TAIL_RSP],
-              tail[TAIL_CS], tail[TAIL_SS], tail[TAIL_RFLAGS]);
+              tail[TAIL_CS] & 0xffff, tail[TAIL_SS], tail[TAIL_RFLAGS]);
 }
 
 /* Only what is certainly mapped: the boot stack. */
