@@ -548,6 +548,8 @@ int main(void)
         fprintf(stderr, "agent: no virtio-serial port named box.*\n");
         return 1;
     }
+    setenv("PATH", "/usr/sbin:/usr/bin", 1);
+    setenv("HOME", "/root", 1);
     for (int i = 0; i < count; i++)
         pids[i] = port_start(devices[i]);
     for (;;) {

@@ -112,6 +112,7 @@ class Tree:
     def __init__(self, source):
         self.source = source
         self.entries = {}
+        self.origins = {}                   # path -> the file it came from
         for folder in ("bin", "sbin", "lib", "lib64"):
             self.link(folder, f"usr/{folder}")
         for folder in ("dev", "proc", "sys", "run", "root", "tmp", "mnt",
@@ -140,14 +141,17 @@ class Tree:
             self.link(path, os.readlink(real))
         elif os.path.isfile(real):
             self.file(path, file_bytes(real), os.access(real, os.X_OK))
+            self.origins[path] = real
 
-    def add(self, pattern):
+    def add(self, pattern, folder=None):
         """Take what matches, and what links among it point to."""
         found = glob.glob(os.path.join(self.source, pattern))
         if not found:
             raise Failure(f"dom0/files: nothing matches {pattern}")
         for real in found:
             path = os.path.relpath(real, self.source)
+            if folder:
+                path = os.path.join(folder, os.path.basename(path))
             if path in self.entries:
                 continue
             self.copy(real, path)
@@ -179,7 +183,7 @@ def add_libraries(tree):
     """Add the shared libraries of every program, and theirs in turn."""
     seen, queue = set(), list(tree.entries)
     while queue:
-        elfs = [os.path.join(tree.source, path) for path in queue
+        elfs = [tree.origins[path] for path in queue
                 if tree.entries[path][1].startswith(b"\x7fELF")]
         queue = []
         if not elfs:
@@ -213,7 +217,7 @@ def add_listed(tree):
             if words[0] == "module":
                 modules.add(words[1])
             else:
-                tree.add(words[0])
+                tree.add(*words)
     return modules
 
 
@@ -284,8 +288,11 @@ def input_digest(packages):
         inputs += [os.path.join(at, name) for name in names]
     parts = [packages.resolved()]
     for path in sorted(inputs):
-        parts += [os.path.relpath(path, HERE), file_bytes(path),
-                  str(os.access(path, os.X_OK))]
+        parts.append(os.path.relpath(path, HERE))
+        if os.path.islink(path):
+            parts.append(os.readlink(path))
+        else:
+            parts += [file_bytes(path), str(os.access(path, os.X_OK))]
     return digest(*parts)
 
 

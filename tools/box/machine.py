@@ -26,8 +26,8 @@ QEMU = "qemu-system-x86_64"
 SNAPSHOTS = os.path.join(CACHE, "snapshots")
 SNAPSHOTS_KEPT = 6          # about 200 MB each
 BOOT_SECONDS = 180          # a busy machine needs 30
-DOM0_MEMORY = 384           # MB; save files and images live in it as well
-LEAST_MEMORY = 640
+DOM0_MEMORY = 512           # MB; save files and images live in it as well
+LEAST_MEMORY = 768
 
 # SMAP and SMEP: qemu 7.2 returns to ring 3 with supervisor rights and faults.
 CPU = "max,-smap,-smep"
@@ -46,7 +46,7 @@ NETWORK = ("user,id=net,restrict=on,net=10.0.2.0/24,host=10.0.2.2,"
 class Options:
     """What makes two boxes the same: one snapshot serves them."""
 
-    def __init__(self, cpus=1, memory=1024, deterministic=False,
+    def __init__(self, cpus=1, memory=1536, deterministic=False,
                  hypervisor=None, suite="bookworm"):
         self.cpus = cpus
         self.memory = memory
