@@ -27,8 +27,10 @@
 #include "xen/xs.h"
 
 #define XENBUS_SLOW_NS   (5 * NS_PER_S) /* "still no backend" is then news */
+#define XENBUS_RETRY_NS  NS_PER_S /* the least time between two attempts */
 #define XENBUS_PATH_MAX  96   /* /local/domain/N/backend/TYPE/N/N and a key */
-#define XENBUS_KEYS_MAX  24   /* keys one frontend publishes */
+#define XENBUS_NAME_MAX  40   /* of that: a slash and a key */
+#define XENBUS_KEYS_MAX  24   /* keys one frontend publishes, or reads */
 #define XENBUS_VALUE_MAX 64   /* text of one published value */
 
 struct xenbus_device;
@@ -49,7 +51,7 @@ struct xenbus_key {
 /* A driver. Everything is called on the loop, never from inside a call to
  * this header; what may be NULL says so. */
 struct xenbus_ops {
-    /* Read these before open; fixed for the life of the device. NULL: none. */
+    /* Read these before open. NULL: none. */
     const struct xenbus_key *(*keys)(struct xenbus_device *dev, unsigned *nr);
     /* Make rings, ports, grants, and xenbus_publish() each key. Negative: the
      * device is given up until the backend leaves and comes back. */
@@ -85,22 +87,26 @@ struct xenbus_device {
     bool broken;                   /* given up until the backend comes back */
     uint64_t reconnects;
     /* the machine's: see xenbus.c */
-    enum xenbus_state state, backend_state;
-    bool busy, moved, changed, left, stopping, opened_before, slow_told;
+    enum xenbus_state state, backend_state; /* ours as told, theirs as read */
+    bool busy, moved, changed, stopping; /* what advance() looks at */
+    bool learned;          /* the keys are read and still true */
+    bool left;             /* since `broken`, the backend went away */
+    bool online;           /* a Closed backend waits for us to begin again */
+    bool connected_before;
+    uint64_t retry_ns;
     const struct xenbus_key *keys;
-    unsigned nr_keys, at;
+    unsigned nr_pending, nr_nodes;
     struct xs_request request, slow_request;
     struct xs_update update;
     struct xs_watch node_watch, state_watch;
-    struct timer slow;
+    struct timer slow, retry;
     struct task task;
-    char path[XENBUS_PATH_MAX];      /* what is being read */
+    char path[XENBUS_PATH_MAX]; /* what is read or written */
     char slow_path[XENBUS_PATH_MAX];
     char node_path[XENBUS_PATH_MAX], state_path[XENBUS_PATH_MAX];
-    struct xs_node nodes[XENBUS_KEYS_MAX + 1]; /* and our state */
+    struct xs_node nodes[XENBUS_KEYS_MAX + 1]; /* the keys and our state */
     char names[XENBUS_KEYS_MAX + 1][XENBUS_PATH_MAX];
     char values[XENBUS_KEYS_MAX + 1][XENBUS_VALUE_MAX];
-    unsigned nr_nodes;
 };
 
 /* Begin the handshake for the device at `node` ("device/vif/0"). It need not
@@ -121,8 +127,8 @@ __attribute__((format(printf, 2, 3))) void
 xenbus_fail(struct xenbus_device *dev, const char *format, ...);
 
 /* Close for good, in whatever state: close() if it is open, state Closed, then
- * stopped(). Until stopped() the memory of `dev` must stay; no other function
- * of the driver is called after close(). */
+ * stopped(). Until stopped() the memory of `dev` must stay (if xenstored does
+ * not answer: for ever). */
 void xenbus_stop(struct xenbus_device *dev);
 
 /* ---- Which devices are there?
@@ -134,8 +140,7 @@ void xenbus_stop(struct xenbus_device *dev);
  * The children of "device/TYPE" whose names are decimal numbers, each reported
  * once, in no particular order; other names are logged. A device that was
  * detached and comes back is not reported again: its xenbus_device notices
- * both by itself. No "device/TYPE" means no devices; a domain without xenstore
- * gets done() with its error, and nothing ever after. */
+ * both by itself. No "device/TYPE", and no xenstore, mean no devices. */
 #define XENBUS_LIST_MAX 32 /* devices of one type; more are logged, not used */
 
 struct xenbus_list {
@@ -147,7 +152,7 @@ struct xenbus_list {
     const char *path;
     struct xs_request request;
     struct xs_watch watch;
-    bool reading, again, was_done;
+    bool again, listed, watching;
     unsigned nr;
     uint32_t seen[XENBUS_LIST_MAX];
     char names[XENBUS_LIST_MAX * 12]; /* "4294967295" and its NUL, rounded up */

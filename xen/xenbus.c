@@ -1,0 +1,705 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The device handshake.
+ *
+ * The machine has two inputs, our own state and the backend's, and does one
+ * thing at a time: while `busy`, an answer of xenstored is on its way, and
+ * whatever happens is a flag (moved, changed, broken, stopping) that advance()
+ * looks at when the answer is there. advance() does what is most urgent:
+ *
+ *     stopping   unwatch, say Closed, stopped()
+ *     moved      NODE/backend changed: find the backend (again)
+ *     changed    BACKEND/state changed: read it
+ *     else       decide(): the table of both states
+ *
+ * Only close() does not wait for an answer: a driver that must let go of its
+ * rings does so in the next turn, even when xenstored is silent.
+ *
+ * Watches only say "look": what counts is the state that is read afterwards.
+ * A backend that is quick is therefore not seen in every state, and decide()
+ * takes each pair of states for what it is, whatever came before. What Linux's
+ * backends do (they answer Initialising with InitWait, Closed with Closed, and
+ * when restarted look at our state first) brings every pair to Connected.
+ */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/log.h"
+#include "xen/xenbus.h"
+
+static void advance(struct xenbus_device *dev);
+static void decide(struct xenbus_device *dev);
+
+static void path_join(char path[XENBUS_PATH_MAX], const char *node,
+                      const char *name)
+{
+    int n = snprintf(path, XENBUS_PATH_MAX, "%s/%s", node, name);
+
+    assert(n < XENBUS_PATH_MAX);
+}
+
+/* ---- Slow backends are news, once each time that one is waited for. */
+
+static void hotplug_error_read(struct xs_request *r)
+{
+    if (!r->error && r->value_bytes)
+        log_warn("xenbus", "%s: %.120s", r->path, r->value);
+}
+
+static void slow_run(struct timer *timer)
+{
+    static const char names[][16] = {
+        "not there",   "Initialising",  "InitWait",
+        "Initialised", "Connected",     "Closing",
+        "Closed",      "Reconfiguring", "Reconfigured",
+    };
+    struct xenbus_device *dev = container_of(timer, struct xenbus_device, slow);
+    const char *path = dev->busy         ? dev->path
+                       : dev->backend[0] ? dev->state_path
+                                         : dev->node_path;
+
+    log_warn("xenbus", "%s: still waiting for %s; the backend is %s", dev->node,
+             path, names[dev->backend_state]);
+    if (!dev->backend[0] || dev->slow_request.stage != XS_IDLE)
+        return;
+    /* Where Xen's hotplug scripts leave their last words. */
+    path_join(dev->slow_path, dev->backend, "hotplug-error");
+    dev->slow_request.done = hotplug_error_read;
+    xs_read(dev->xs, &dev->slow_request, XS_NO_TRANSACTION, dev->slow_path);
+}
+
+static void slow_start(struct xenbus_device *dev)
+{
+    timer_start(dev->loop, &dev->slow, loop_now(dev->loop) + XENBUS_SLOW_NS,
+                slow_run);
+}
+
+/* ---- The driver's side. */
+
+static void close_device(struct xenbus_device *dev)
+{
+    if (!dev->opened)
+        return;
+    dev->opened = dev->connected = false;
+    dev->ops->close(dev);
+    slow_start(dev);
+}
+
+static void retry_run(struct timer *timer)
+{
+    advance(container_of(timer, struct xenbus_device, retry));
+}
+
+static void task_run(struct task *task)
+{
+    struct xenbus_device *dev = container_of(task, struct xenbus_device, task);
+
+    if (dev->broken || dev->stopping)
+        close_device(dev);
+    advance(dev);
+}
+
+/* ---- Telling our state. */
+
+static void state_told(struct xs_request *r)
+{
+    struct xenbus_device *dev = container_of(r, struct xenbus_device, request);
+
+    /* ENOENT, EACCES: the toolstack has just removed our node. */
+    if (r->error && r->error != -XEN_ENOENT && r->error != -XEN_EACCES)
+        log_warn("xenbus", "%s: cannot write: error %d", dev->path, -r->error);
+    dev->busy = false;
+    advance(dev);
+}
+
+static void tell_state(struct xenbus_device *dev, enum xenbus_state state)
+{
+    static const char digits[] = "012345678";
+
+    path_join(dev->path, dev->node, "state");
+    dev->state = state;
+    dev->busy = true;
+    dev->request.done = state_told;
+    xs_write(dev->xs, &dev->request, XS_NO_TRANSACTION, dev->path,
+             &digits[state], 1);
+}
+
+/* ---- Reading keys. */
+
+static void read_key(struct xenbus_device *dev, const char *node,
+                     const char *name, void (*done)(struct xs_request *request))
+{
+    path_join(dev->path, node, name);
+    dev->busy = true;
+    dev->request.done = done;
+    xs_read(dev->xs, &dev->request, XS_NO_TRANSACTION, dev->path);
+}
+
+static void key_set(const struct xenbus_key *key, const struct xs_request *r)
+{
+    bool fits = r->value_bytes < key->text_bytes &&
+                !memchr(r->value, 0, r->value_bytes);
+    uint64_t number = key->fallback;
+
+    if (r->error && r->error != -XEN_ENOENT)
+        log_warn("xenbus", "%s: cannot read: error %d", r->path, -r->error);
+    if (key->text) {
+        strcpy(key->text, !r->error && fits ? r->value : "");
+        if (!r->error && !fits)
+            log_warn("xenbus", "%s: text too long, ignored: \"%.40s\"", r->path,
+                     r->value);
+        return;
+    }
+    if (!r->error && !xs_decimal(r->value, r->value_bytes, &number))
+        log_warn("xenbus", "%s: not a number: \"%.40s\"", r->path, r->value);
+    if (!r->error && number > key->max) {
+        log_warn("xenbus", "%s: %.40s is too large, taken as %u", r->path,
+                 r->value, (unsigned)key->max);
+        number = key->max;
+    }
+    *key->value = (uint32_t)number;
+}
+
+static void key_read(struct xs_request *r)
+{
+    struct xs_node *node = container_of(r, struct xs_node, request);
+    struct xenbus_device *dev =
+        container_of(node->update, struct xenbus_device, update);
+
+    key_set(&dev->keys[node - dev->nodes], r);
+    if (--dev->nr_pending)
+        return;
+    dev->busy = false;
+    dev->learned = true;
+    advance(dev);
+}
+
+/* Ask for all keys at once. True: they are read. False: they will be, and then
+ * decide() comes back here. */
+static bool learn(struct xenbus_device *dev,
+                  const struct xenbus_key *(*keys)(struct xenbus_device *dev,
+                                                   unsigned *nr))
+{
+    unsigned nr = 0;
+
+    if (dev->learned || !keys)
+        return true;
+    dev->keys = keys(dev, &nr);
+    assert(nr > 0 && nr <= XENBUS_KEYS_MAX);
+    dev->busy = true;
+    dev->nr_pending = nr;
+    for (unsigned i = 0; i < nr; i++) {
+        struct xs_node *node = &dev->nodes[i];
+
+        node->update = &dev->update; /* how key_read finds the device */
+        node->request.done = key_read;
+        path_join(dev->names[i], dev->keys[i].own ? dev->node : dev->backend,
+                  dev->keys[i].name);
+        xs_read(dev->xs, &node->request, XS_NO_TRANSACTION, dev->names[i]);
+    }
+    return false;
+}
+
+/* ---- Opening and connecting. */
+
+static void close_and_tell(struct xenbus_device *dev)
+{
+    close_device(dev);
+    tell_state(dev, XenbusStateClosed);
+}
+
+static void give_up(struct xenbus_device *dev)
+{
+    dev->broken = true;
+    dev->left = false;
+    dev->retry_ns = loop_now(dev->loop) + XENBUS_RETRY_NS;
+}
+
+static void publish_v(struct xenbus_device *dev, const char *name,
+                      const char *format, va_list args)
+{
+    unsigned i = dev->nr_nodes++;
+    int n;
+
+    assert(i < array_size(dev->nodes));
+    path_join(dev->names[i], dev->node, name);
+    n = vsnprintf(dev->values[i], XENBUS_VALUE_MAX, format, args);
+    assert(n >= 0 && n < XENBUS_VALUE_MAX);
+    dev->nodes[i].path = dev->names[i];
+    dev->nodes[i].value = dev->values[i];
+}
+
+void xenbus_publish(struct xenbus_device *dev, const char *name,
+                    const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    publish_v(dev, name, format, args);
+    va_end(args);
+}
+
+static void published(struct xs_update *update, int error)
+{
+    struct xenbus_device *dev =
+        container_of(update, struct xenbus_device, update);
+
+    dev->busy = false;
+    if (error) {
+        log_error("xenbus", "%s: cannot publish its keys: error %d", dev->node,
+                  -error);
+        give_up(dev);
+    }
+    advance(dev);
+}
+
+static void open_device(struct xenbus_device *dev)
+{
+    int error;
+
+    dev->nr_nodes = 0;
+    error = dev->ops->open(dev);
+    if (error) {
+        log_error("xenbus", "%s: cannot open: error %d", dev->node, -error);
+        give_up(dev);
+        decide(dev);
+        return;
+    }
+    xenbus_publish(dev, "state", "%u", (unsigned)dev->ops->tell_state);
+    path_join(dev->path, dev->node, "state");
+    dev->opened = true;
+    dev->state = dev->ops->tell_state;
+    dev->busy = true;
+    dev->update.done = published;
+    xs_update(dev->xs, &dev->update, dev->nodes, dev->nr_nodes);
+}
+
+static void connect_device(struct xenbus_device *dev)
+{
+    timer_stop(dev->loop, &dev->slow);
+    dev->connected = true;
+    dev->reconnects += dev->connected_before;
+    dev->connected_before = true;
+    dev->ops->connected(dev);
+    if (dev->state != XenbusStateConnected)
+        tell_state(dev, XenbusStateConnected);
+}
+
+/* ---- Both states. */
+
+/* Say Initialising, but not too often: a backend that fails whenever we are
+ * about to be connected would otherwise keep both domains busy for ever. */
+static void tell_initialising(struct xenbus_device *dev)
+{
+    uint64_t now = loop_now(dev->loop);
+
+    if (now < dev->retry_ns) {
+        timer_start(dev->loop, &dev->retry, dev->retry_ns, retry_run);
+        return;
+    }
+    dev->retry_ns = now + XENBUS_RETRY_NS;
+    tell_state(dev, XenbusStateInitialising);
+}
+
+/* The backend awaits us: learn, open, publish. */
+static void begin(struct xenbus_device *dev)
+{
+    if (dev->state == XenbusStateClosed)
+        tell_initialising(dev);
+    else if (dev->connected) /* it was restarted, and we did not see it go */
+        close_and_tell(dev);
+    else if (!dev->opened && learn(dev, dev->ops->keys))
+        open_device(dev);
+}
+
+/* The backend is Connected, with us or with somebody before us. */
+static void join(struct xenbus_device *dev)
+{
+    if (dev->opened && !dev->connected) {
+        if (learn(dev, dev->ops->connected_keys))
+            connect_device(dev);
+    } else if (!dev->opened && dev->state != XenbusStateClosed) {
+        tell_state(dev, XenbusStateClosed);
+    }
+}
+
+/* The backend is Closed. Linux's waits there for us to begin again, unless it
+ * is being removed: then `online` is 0. */
+static void restart(struct xenbus_device *dev)
+{
+    if (dev->opened)
+        close_and_tell(dev);
+    else if (dev->online && dev->state != XenbusStateInitialising)
+        tell_initialising(dev);
+}
+
+static void leave(struct xenbus_device *dev)
+{
+    if (dev->opened || (dev->state != XenbusStateClosed &&
+                        dev->backend_state == XenbusStateClosing))
+        close_and_tell(dev);
+}
+
+/* Both states are known; nothing is under way. Does one thing, or nothing. */
+static void decide(struct xenbus_device *dev)
+{
+    if (dev->broken) {
+        if (dev->state != XenbusStateClosed)
+            close_and_tell(dev);
+        return;
+    }
+    switch (dev->backend_state) {
+    case XenbusStateInitialising:
+        if (dev->opened)
+            close_and_tell(dev);
+        else if (dev->state == XenbusStateClosed)
+            tell_initialising(dev);
+        break;
+    case XenbusStateInitWait:
+        begin(dev);
+        break;
+    case XenbusStateConnected:
+        join(dev);
+        break;
+    case XenbusStateClosed:
+        restart(dev);
+        break;
+    case XenbusStateClosing:
+    case XenbusStateUnknown: /* there is no such node */
+        leave(dev);
+        break;
+    default: /* it is busy: Initialised, Reconfiguring, Reconfigured */
+        break;
+    }
+}
+
+static void online_read(struct xs_request *r)
+{
+    struct xenbus_device *dev = container_of(r, struct xenbus_device, request);
+
+    dev->busy = false;
+    dev->online = !r->error && !strcmp(r->value, "1");
+    advance(dev);
+}
+
+/* The backend of a broken device has come back when it left and now begins, or
+ * when it writes Closed anew some time after we did: Linux's, restarted, finds
+ * us Closed, and then passes through Initialising too quickly to be seen. */
+static void look_for_return(struct xenbus_device *dev, enum xenbus_state before)
+{
+    enum xenbus_state now = dev->backend_state;
+
+    if (now < before || now == XenbusStateClosing || now == XenbusStateClosed)
+        dev->left = true;
+    if (dev->left &&
+        (now == XenbusStateInitialising || now == XenbusStateInitWait))
+        dev->broken = false;
+    if (now == XenbusStateClosed && before == XenbusStateClosed &&
+        loop_now(dev->loop) >= dev->retry_ns)
+        dev->broken = false;
+}
+
+static void state_read(struct xs_request *r)
+{
+    struct xenbus_device *dev = container_of(r, struct xenbus_device, request);
+    enum xenbus_state before = dev->backend_state;
+    bool missing = r->error == -XEN_ENOENT || r->error == -XEN_EACCES;
+    uint64_t state = XenbusStateUnknown;
+
+    dev->busy = false;
+    if (!missing &&
+        (r->error || !xs_decimal(r->value, r->value_bytes, &state) ||
+         state > XenbusStateReconfigured)) {
+        log_warn("xenbus", "%s: not a state: \"%.40s\" (error %d)", dev->path,
+                 r->value, -r->error);
+        advance(dev); /* as if nothing had changed */
+        return;
+    }
+    dev->backend_state = (enum xenbus_state)state;
+    dev->learned = false;
+    look_for_return(dev, before);
+    if (state == XenbusStateClosed)
+        read_key(dev, dev->backend, "online", online_read);
+    else
+        advance(dev);
+}
+
+/* ---- Finding the backend. */
+
+static void state_changed(struct xs_watch *watch, const char *path)
+{
+    struct xenbus_device *dev =
+        container_of(watch, struct xenbus_device, state_watch);
+
+    (void)path;
+    dev->changed = true;
+    advance(dev);
+}
+
+static void state_unwatched(struct xs_watch *watch)
+{
+    struct xenbus_device *dev =
+        container_of(watch, struct xenbus_device, state_watch);
+
+    dev->busy = false;
+    advance(dev);
+}
+
+/* Whoever served us, it is over. */
+static void forget(struct xenbus_device *dev)
+{
+    close_device(dev);
+    timer_stop(dev->loop, &dev->slow);
+    timer_stop(dev->loop, &dev->retry);
+    dev->backend[0] = '\0';
+    dev->state = dev->backend_state = XenbusStateUnknown;
+    dev->broken = dev->left = dev->learned = dev->online = false;
+}
+
+static void backend_id_read(struct xs_request *r)
+{
+    struct xenbus_device *dev = container_of(r, struct xenbus_device, request);
+    uint64_t dom;
+
+    dev->busy = false;
+    if (r->error || !xs_decimal(r->value, r->value_bytes, &dom) ||
+        dom >= DOMID_FIRST_RESERVED) {
+        log_error("xenbus", "%s: no domain: \"%.40s\" (error %d)", r->path,
+                  r->value, -r->error);
+        forget(dev);
+    } else {
+        dev->backend_dom = (domid_t)dom;
+        dev->changed = true;
+    }
+    advance(dev);
+}
+
+static bool is_backend_path(const struct xs_request *r)
+{
+    return r->value[0] == '/' && !memchr(r->value, 0, r->value_bytes) &&
+           r->value_bytes < XENBUS_PATH_MAX - XENBUS_NAME_MAX;
+}
+
+static void backend_read(struct xs_request *r)
+{
+    struct xenbus_device *dev = container_of(r, struct xenbus_device, request);
+    bool had = dev->backend[0];
+
+    dev->busy = false;
+    if (!r->error && had && !strcmp(dev->backend, r->value)) {
+        dev->changed = true; /* removed and made again, perhaps */
+    } else if (!r->error && is_backend_path(r)) {
+        forget(dev);
+        strcpy(dev->backend, r->value);
+        slow_start(dev);
+        read_key(dev, dev->node, "backend-id", backend_id_read);
+        return;
+    } else if (!r->error) {
+        log_error("xenbus", "%s: no path: \"%.80s\"", r->path, r->value);
+        forget(dev);
+    } else if (had && r->error != -XEN_EIO) {
+        log_info("xenbus", "%s: removed", dev->node);
+        forget(dev);
+    }
+    advance(dev);
+}
+
+static void node_changed(struct xs_watch *watch, const char *path)
+{
+    struct xenbus_device *dev =
+        container_of(watch, struct xenbus_device, node_watch);
+
+    (void)path;
+    dev->moved = true;
+    advance(dev);
+}
+
+static void node_unwatched(struct xs_watch *watch)
+{
+    struct xenbus_device *dev =
+        container_of(watch, struct xenbus_device, node_watch);
+
+    dev->busy = false;
+    advance(dev);
+}
+
+/* ---- The machine. */
+
+/* The end comes in steps, too: each of these is done once. */
+static void stop_step(struct xenbus_device *dev)
+{
+    if (dev->state_watch.active) {
+        dev->busy = true;
+        xs_unwatch(dev->xs, &dev->state_watch, state_unwatched);
+    } else if (dev->node_watch.active) {
+        dev->busy = true;
+        xs_unwatch(dev->xs, &dev->node_watch, node_unwatched);
+    } else if (dev->backend[0] && dev->state != XenbusStateClosed) {
+        tell_state(dev, XenbusStateClosed);
+    } else {
+        timer_stop(dev->loop, &dev->slow);
+        timer_stop(dev->loop, &dev->retry);
+        task_stop(dev->loop, &dev->task);
+        xs_cancel(dev->xs, &dev->slow_request);
+        if (dev->ops->stopped)
+            dev->ops->stopped(dev); /* dev may be gone */
+    }
+}
+
+/* The watch of the backend's state is the one that dev->backend needs. */
+static bool is_watching(struct xenbus_device *dev)
+{
+    path_join(dev->path, dev->backend, "state");
+    if (dev->state_watch.active && !strcmp(dev->path, dev->state_path))
+        return true;
+    if (dev->state_watch.active) {
+        dev->busy = true;
+        xs_unwatch(dev->xs, &dev->state_watch, state_unwatched);
+    } else {
+        strcpy(dev->state_path, dev->path);
+        xs_watch(dev->xs, &dev->state_watch, dev->state_path, state_changed);
+    }
+    return false;
+}
+
+static void advance(struct xenbus_device *dev)
+{
+    if (dev->busy)
+        return;
+    if (dev->stopping) {
+        stop_step(dev);
+    } else if (dev->moved) {
+        dev->moved = false;
+        read_key(dev, dev->node, "backend", backend_read);
+    } else if (dev->backend[0] && is_watching(dev)) {
+        if (dev->changed) {
+            dev->changed = false;
+            read_key(dev, dev->backend, "state", state_read);
+        } else {
+            decide(dev);
+        }
+    }
+}
+
+void xenbus_start(struct xenbus_device *dev, struct xs *xs, struct loop *loop,
+                  const char *node, const struct xenbus_ops *ops)
+{
+    memset(dev, 0, sizeof(*dev));
+    dev->ops = ops;
+    dev->xs = xs;
+    dev->loop = loop;
+    assert(strlen(node) < XENBUS_PATH_MAX - XENBUS_NAME_MAX);
+    strcpy(dev->node, node);
+    path_join(dev->node_path, node, "backend");
+    slow_start(dev);
+    xs_watch(xs, &dev->node_watch, dev->node_path, node_changed);
+}
+
+void xenbus_fail(struct xenbus_device *dev, const char *format, ...)
+{
+    char why[100];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(why, sizeof(why), format, args);
+    va_end(args);
+    log_error("xenbus", "%s: given up until the backend comes back: %s",
+              dev->node, why);
+    if (!dev->opened)
+        return;
+    give_up(dev);
+    task_start(dev->loop, &dev->task, task_run);
+}
+
+void xenbus_stop(struct xenbus_device *dev)
+{
+    dev->stopping = true;
+    task_start(dev->loop, &dev->task, task_run);
+}
+
+/* ---- Lists of devices. */
+
+static void list_read(struct xs_request *r);
+
+static void list_begin(struct xenbus_list *list)
+{
+    list->again = list->request.stage != XS_IDLE;
+    if (list->again)
+        return;
+    list->request.done = list_read;
+    xs_directory(list->xs, &list->request, XS_NO_TRANSACTION, list->path,
+                 list->names, sizeof(list->names));
+}
+
+static bool list_has(const struct xenbus_list *list, uint64_t index)
+{
+    for (unsigned i = 0; i < list->nr; i++)
+        if (list->seen[i] == index)
+            return true;
+    return false;
+}
+
+static void list_name(struct xenbus_list *list, const char *name)
+{
+    uint64_t index;
+
+    if (!xs_decimal(name, strlen(name), &index) || index > UINT32_MAX) {
+        log_warn("xenbus", "%s/%.40s: no device number", list->path, name);
+    } else if (list_has(list, index)) {
+        return;
+    } else if (list->nr == XENBUS_LIST_MAX) {
+        log_warn("xenbus", "%s/%s: more than %u devices", list->path, name,
+                 XENBUS_LIST_MAX);
+    } else {
+        list->seen[list->nr++] = (uint32_t)index;
+        list->found(list, (uint32_t)index);
+    }
+}
+
+static void list_read(struct xs_request *r)
+{
+    struct xenbus_list *list = container_of(r, struct xenbus_list, request);
+    int error = r->error == -XEN_ENOENT ? 0 : r->error;
+    const char *end = list->names + r->value_bytes;
+
+    for (const char *name = list->names; name < end; name += strlen(name) + 1)
+        list_name(list, name);
+    if (error)
+        log_warn("xenbus", "%s: cannot list: error %d", list->path, -error);
+    if (list->done && !list->listed)
+        list->done(list, error);
+    list->listed = true;
+    if (list->again)
+        list_begin(list);
+}
+
+/* The event that every watch begins with says nothing: list_begin() was called
+ * after it was set. Changes inside a device that was reported do not matter. */
+static void list_changed(struct xs_watch *watch, const char *path)
+{
+    struct xenbus_list *list = container_of(watch, struct xenbus_list, watch);
+    size_t above = strlen(list->path) + 1;
+    uint64_t index;
+
+    if (!list->watching)
+        list->watching = true;
+    else if (strlen(path) < above ||
+             !xs_decimal(path + above, strcspn(path + above, "/"), &index) ||
+             !list_has(list, index))
+        list_begin(list);
+}
+
+void xenbus_list(struct xenbus_list *list, struct xs *xs, const char *path,
+                 void (*found)(struct xenbus_list *list, uint32_t index),
+                 void (*done)(struct xenbus_list *list, int error))
+{
+    memset(list, 0, sizeof(*list));
+    list->found = found;
+    list->done = done;
+    list->xs = xs;
+    list->path = path;
+    xs_watch(xs, &list->watch, path, list_changed);
+    list_begin(list);
+}
