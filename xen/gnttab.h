@@ -9,7 +9,7 @@
  *
  * Withdrawing can fail: the other side may still have the page mapped, for
  * ever if it is hostile. Then the page is never reused for anything else:
- * gnttab_park takes page and reference and retries until it succeeds
+ * gnttab_end takes page and reference and retries until it succeeds
  * (HARDENING.md A8).
  */
 #ifndef XEN_GNTTAB_H
@@ -19,24 +19,36 @@
 #include "kernel/page.h"
 #include "xen/hv.h"
 
+#define GNTTAB_NONE UINT32_MAX
+
+/* How often a page that is still held is asked for again: a backend that lets
+ * go late does so within milliseconds, one that never does costs little. */
+#define GNTTAB_RETRY_NS (100 * NS_PER_MS)
+
+struct gnttab_ref {
+    uint32_t page;    /* the number of its page; 0: not in use (page 0 is never
+                       * free memory, for NULL must not be mapped) */
+    grant_ref_t next; /* on the free list, or the parked list */
+};
+
 struct gnttab {
     struct loop *loop;
     struct pages *pages;
-    grant_entry_v1_t *table;   /* shared with Xen; indexed by reference */
-    struct gnttab_ref *refs;   /* ours: same index; never shared */
-    unsigned nr_frames;        /* frames of the table in use so far */
-    grant_ref_t free;          /* head of the free list, or GNTTAB_NONE */
-    unsigned nr_live;          /* references in use, parked ones included */
+    grant_entry_v1_t *table; /* shared with Xen; indexed by reference */
+    struct gnttab_ref *refs[HV_GRANT_FRAMES_MAX]; /* ours: one page for each of
+                                                   * the table's frames */
+    unsigned nr_frames; /* frames of the table in use so far */
+    grant_ref_t fresh;  /* from here on references were never used */
+    grant_ref_t free;   /* head of the list of those that were */
+    unsigned nr_live;   /* references in use, parked ones included */
     unsigned nr_parked;
-    grant_ref_t parked;        /* head of the parked list */
+    grant_ref_t parked; /* head of the parked list */
     struct timer retry;
-    uint64_t granted, busy;    /* counters */
+    uint64_t granted, busy; /* permissions given; withdrawals that failed */
 };
 
-#define GNTTAB_NONE UINT32_MAX
-
-must_check int gnttab_init(struct gnttab *gt, struct loop *loop,
-                           struct pages *pages);
+/* Asks nothing of Xen yet: a guest without devices needs no grant table. */
+void gnttab_init(struct gnttab *gt, struct loop *loop, struct pages *pages);
 
 /* Take a reference for this page (whole, zeroed, from kernel/page.h), for
  * domain `dom`. Nobody can use it until gnttab_give. -XEN_ENOSPC when the
@@ -44,14 +56,16 @@ must_check int gnttab_init(struct gnttab *gt, struct loop *loop,
 must_check int gnttab_take(struct gnttab *gt, domid_t dom, void *page,
                            grant_ref_t *ref);
 
-/* Let the other domain read (and write) the page from now on. */
+/* Let the other domain read (and write) the page from now on. Assert: it may
+ * not already. */
 void gnttab_give(struct gnttab *gt, grant_ref_t ref, bool readonly);
 
-/* Withdraw the permission. 0: the page is private again. -XEN_EBUSY: it is
- * still mapped or in use; the permission stands. */
+/* Withdraw the permission, if it was given. 0: the page is private again, and
+ * what the other side wrote to it is visible. -XEN_EBUSY: it is still mapped
+ * or in use; the permission stands. */
 must_check int gnttab_withdraw(struct gnttab *gt, grant_ref_t ref);
 
-/* Give the reference back; it must not be given to the other side. */
+/* Give the reference back, but not the page. Assert: withdrawn. */
 void gnttab_release(struct gnttab *gt, grant_ref_t ref);
 
 /* The end of a shared page: withdraw, release the reference, free the page to
