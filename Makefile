@@ -16,7 +16,7 @@ say    = @printf '  %-7s %s\n'
 
 TP_FLAGS := -std=gnu11 -Os -fno-pic -fno-pie -mno-avx -fno-stack-protector \
             -fcf-protection=none -ffunction-sections -fdata-sections \
-            -fno-asynchronous-unwind-tables
+            -fno-asynchronous-unwind-tables -g
 include third_party/third_party.mk
 
 # ---- What there is to build
@@ -33,7 +33,8 @@ LIB_OBJ := $(LIB_SRC:%.c=build/obj/%.o)
 
 WARN   := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes \
           -Wshadow -Wvla
-CFLAGS := $(TP_FLAGS) $(WARN) -g -I. $(TP_CFLAGS_NEWLIB) $(TP_INC_XEN)
+# Expanded late: before set-up there is no compiler to ask.
+CFLAGS  = $(TP_FLAGS) $(WARN) -I. $(TP_CFLAGS_NEWLIB) $(TP_INC_XEN)
 # Hypercalls push on the stack behind the compiler's back (xen/hypercall.h).
 build/obj/xen/%.o: CFLAGS += -mno-red-zone
 build/obj/net/%.o build/obj/apps/%.o: CFLAGS += $(TP_INC_LWIP)
