@@ -49,7 +49,7 @@ static int size_step(struct http_chunk *chunk, unsigned char c)
         chunk->digits++;
         return SIZE;
     }
-    if (!chunk->digits)
+    if (!chunk->digits || chunk->left > HTTP_BODY_MAX)
         return BAD;
     chunk->digits = 0;
     return c == ';' ? EXTENSION : c == '\r' ? SIZE_LF : BAD;

@@ -12,8 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TEXT_FIRST 2048 /* half a page; /metrics needs two doublings or three \
-                         */
+#define TEXT_FIRST                                             \
+    2048 /* half a page; /metrics needs two doublings or three \
+          */
 
 void http_text_fixed(struct http_text *text, char *buffer, size_t size)
 {
