@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "kernel/log.h"
-#include "xen/abi.h"
+#include "xen/hv.h"
 
 static bool is_blank(char c)
 {
