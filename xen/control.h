@@ -11,6 +11,23 @@
 #include "kernel/loop.h"
 #include "xen/xs.h"
 
+#define CONTROL_WORD_MAX 16 /* "poweroff" is the longest that is known */
+
+struct control;
+
+/* One node that requests appear in. */
+struct control_node {
+    struct control *control;
+    const char *path;
+    void (*act)(struct control *control, const char *word);
+    struct xs_watch watch;
+    struct xs_request request;
+    bool again; /* it changed while a request was dealt with */
+    unsigned tries;
+    xs_transaction_t t;
+    char word[CONTROL_WORD_MAX];
+};
+
 struct control {
     struct xs *xs;
     /* "poweroff", "halt" or "reboot" was asked for: reason is SHUTDOWN_poweroff
@@ -19,13 +36,12 @@ struct control {
     void (*shutdown)(struct control *control, unsigned reason);
     /* `xl sysrq DOMAIN KEY` */
     void (*sysrq)(struct control *control, char key);
-    struct xs_watch shutdown_watch, sysrq_watch;
-    struct xs_request shutdown_read, sysrq_read;
-    struct xs_update clear, features;
-    struct xs_node nodes[4];
+    struct control_node shutdown_node, sysrq_node;
+    struct xs_request features[2];
 };
 
-/* Announce control/feature-poweroff, -reboot and -sysrq, and watch. */
+/* Announce control/feature-poweroff and -reboot, and watch. (libxl makes no
+ * node that a guest could announce sysrq in, and sends it all the same.) */
 void control_start(struct control *control, struct xs *xs,
                    void (*shutdown)(struct control *control, unsigned reason),
                    void (*sysrq)(struct control *control, char key));
