@@ -3,7 +3,7 @@
 # One page, no recursion. Every apps/NAME.c or apps/NAME/ is an image:
 #   build/NAME.elf        stripped: what kernel= in domain.cfg names
 #   build/NAME.elf.debug  the same with symbols, for tools/symbolize and gdb
-# All other code is one library: an image holds what its app needs of it.
+# All other folders are libraries: an image holds what its app needs of them.
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -27,7 +27,7 @@ IMAGES := $(APPS:%=build/%.elf)
 
 PARTS   := xen kernel console netfront net libc
 LIB_SRC := $(filter-out %/boot.S,$(wildcard $(PARTS:%=%/*.c)))
-LIB_OBJ := $(LIB_SRC:%.c=build/obj/%.o)
+PART_LIB := $(PARTS:%=build/%.a)
 
 # ---- How
 
@@ -42,8 +42,7 @@ build/obj/apps/http/%.o: CFLAGS += $(TP_INC_PICO) -Ibuild/obj/apps/http
 
 LDFLAGS := -nostdlib -static -n -Wl,--gc-sections,--build-id=none \
            -Wl,-z,noexecstack,--no-warn-rwx-segments -Wl,-T,build/obj/image.ld
-LIBS    := -Wl,--start-group build/libxenolith.a $(TP_LIB_LWIP) \
-           $(TP_OBJ_PICO) $(TP_LIB_C) -lgcc -Wl,--end-group
+LIBS    := $(PART_LIB) $(TP_LIB_LWIP) $(TP_OBJ_PICO) $(TP_LIB_C)
 
 .PHONY: all
 all: $(IMAGES) ## build every image (the default)
@@ -63,9 +62,12 @@ build/obj/image.ld: xen/image.ld xen/layout.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -P -x c -I. $< -o $@
 
-build/libxenolith.a: $(LIB_OBJ)
-	$(say) AR $@
-	$(Q)rm -f $@ && ar rcs $@ $^
+define library
+build/$(1).a: $$(patsubst %.c,build/obj/%.o,$$(filter $(1)/%,$$(LIB_SRC)))
+	$$(say) AR $$@
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach part,$(PARTS),$(eval $(call library,$(part))))
 
 # ---- Images
 
@@ -78,12 +80,12 @@ define image
 APP_SRC_$(1) := $$(wildcard apps/$(1).c apps/$(1)/*.c)
 APP_OBJ_$(1) := $$(APP_SRC_$(1):%.c=build/obj/%.o) build/obj/apps/$(1)/name.o
 
-build/$(1).elf.debug: build/obj/xen/boot.o $$(APP_OBJ_$(1)) \
-    build/libxenolith.a build/obj/image.ld tools/link \
-    $$(TP_LIB_LWIP) $$(TP_OBJ_PICO) $$(TP_LIB_C)
+build/$(1).elf.debug: build/obj/xen/boot.o $$(APP_OBJ_$(1)) $$(LIBS) \
+    build/obj/image.ld tools/link
 	$$(say) LINK build/$(1).elf
-	$$(Q)tools/link $$@ $$(CC) $$(LDFLAGS) build/obj/xen/boot.o \
-	    $$(APP_OBJ_$(1)) $$(LIBS)
+	$$(Q)tools/link $$@ $$(CC) $$(LDFLAGS) -Wl,-Map=build/$(1).map \
+	    build/obj/xen/boot.o $$(APP_OBJ_$(1)) \
+	    -Wl,--start-group $$(LIBS) -lgcc -Wl,--end-group
 endef
 $(foreach app,$(APPS),$(eval $(call image,$(app))))
 
@@ -118,4 +120,4 @@ help: ## this list
 
 clean: ## remove what was built (third-party sources and the box stay)
 	rm -rf build/obj build/host build/fuzz build/*.elf build/*.debug \
-	    build/libxenolith.a
+	    build/*.map build/*.a
