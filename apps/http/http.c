@@ -35,6 +35,7 @@
 #define CONNECTION_BYTES 640
 #define CONNECTIONS_MIN  8
 #define CONNECTIONS_MAX  65536
+#define ADDRESSES_MAX    (NET_VIFS_MAX * (1 + LWIP_IPV6_NUM_ADDRESSES))
 /* Before this the wall clock was never set: 2020-01-01. */
 #define WALL_SANE_S      INT64_C(1577836800)
 
@@ -44,8 +45,8 @@ struct server {
     struct http_source source;
     struct http_tcp tcp;
     uint64_t port;
-    /* What was logged last, so that each address is told once. */
-    ip_addr_t shown[NET_VIFS_MAX][1 + LWIP_IPV6_NUM_ADDRESSES];
+    ip_addr_t addresses[ADDRESSES_MAX]; /* told, and still in use */
+    unsigned nr_addresses;
 };
 
 /* ---- Numbers for the pages */
@@ -155,18 +156,47 @@ static void put_answers(const struct http_stats *stats, const struct sink *sink)
     }
 }
 
+/* net_counters() has these among its counters, but they can also fall. */
+static bool is_gauge(const char *name)
+{
+    static const char *const gauges[] = {
+        "link_up",           "rx_pages",           "rx_pages_held",
+        "memory_used_bytes", "memory_limit_bytes", "memory_used_max_bytes",
+        "tcp_connections",   "tcp_opening",        "tcp_time_wait",
+    };
+
+    for (unsigned i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
+        if (!strcmp(name, gauges[i]))
+            return true;
+    return false;
+}
+
+static bool is_bytes(const char *name)
+{
+    static const char end[] = "_bytes";
+    size_t len = strlen(name);
+
+    return len >= sizeof(end) && !strcmp(name + len - sizeof(end) + 1, end);
+}
+
 static void put_counter(void *arg, const char *name, int vif, uint64_t value)
 {
     static const char vifs[NET_VIFS_MAX][5] = {"vif0", "vif1", "vif2", "vif3",
                                                "vif4", "vif5", "vif6", "vif7"};
+    struct http_number number = {
+        .section = vif < 0 ? "TCP/IP" : vifs[vif],
+        .group = vif < 0 ? "net" : "vif",
+        .name = name,
+        .unit = is_bytes(name) ? HTTP_BYTES : HTTP_COUNT,
+        .is_counter = !is_gauge(name),
+        .value = value,
+    };
 
-    if (vif >= 0)
-        put_number(arg, vifs[vif], .group = "vif", .name = name, .label = "vif",
-                   .label_value = vifs[vif] + 3, .is_counter = true,
-                   .value = value);
-    else
-        put_number(arg, "TCP/IP", .group = "net", .name = name,
-                   .is_counter = true, .value = value);
+    if (vif >= 0) {
+        number.label = "vif";
+        number.label_value = vifs[vif] + strlen("vif");
+    }
+    put(arg, &number);
 }
 
 static void put_numbers(void *arg, http_number_fn *fn, void *fn_arg)
@@ -195,36 +225,46 @@ static void tell_address(const struct server *server, const ip_addr_t *address)
              is_v6 ? "]" : "", port);
 }
 
-/* Remember the address; tell it when it is new. */
-static void see_address(const struct server *server, ip_addr_t *shown,
-                        const ip_addr_t *address, bool is_usable)
+static bool was_told(const struct server *server, const ip_addr_t *address)
 {
-    if (!is_usable) {
-        ip_addr_set_zero(shown);
-        return;
-    }
-    if (ip_addr_cmp(shown, address))
-        return;
-    *shown = *address;
-    tell_address(server, address);
+    for (unsigned i = 0; i < server->nr_addresses; i++)
+        if (ip_addr_cmp(&server->addresses[i], address))
+            return true;
+    return false;
 }
 
+/* Can a client come from elsewhere to this address? */
+static bool is_reachable(const struct netif *netif, unsigned i)
+{
+    if (i == 0)
+        return !ip4_addr_isany(netif_ip4_addr(netif));
+    return ip6_addr_isvalid(netif_ip6_addr_state(netif, i - 1)) &&
+           !ip6_addr_islinklocal(netif_ip6_addr(netif, i - 1));
+}
+
+/* Tell the addresses that are new, and remember those there are. */
 static void on_addresses(void *arg)
 {
     struct server *server = arg;
+    ip_addr_t now[ADDRESSES_MAX];
     struct netif *netif;
+    unsigned nr = 0;
 
     for (unsigned vif = 0; (netif = net_vif(vif)); vif++) {
-        bool is_up = netif_is_up(netif) && netif_is_link_up(netif);
-
-        see_address(server, &server->shown[vif][0], netif_ip_addr4(netif),
-                    is_up && !ip4_addr_isany(netif_ip4_addr(netif)));
-        for (unsigned i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++)
-            see_address(
-                server, &server->shown[vif][1 + i], netif_ip_addr6(netif, i),
-                is_up && ip6_addr_isvalid(netif_ip6_addr_state(netif, i)) &&
-                    !ip6_addr_islinklocal(netif_ip6_addr(netif, i)));
+        if (!netif_is_up(netif) || !netif_is_link_up(netif))
+            continue;
+        for (unsigned i = 0; i <= LWIP_IPV6_NUM_ADDRESSES; i++) {
+            if (!is_reachable(netif, i))
+                continue;
+            now[nr] =
+                i ? *netif_ip_addr6(netif, i - 1) : *netif_ip_addr4(netif);
+            if (!was_told(server, &now[nr]))
+                tell_address(server, &now[nr]);
+            nr++;
+        }
     }
+    memcpy(server->addresses, now, nr * sizeof(now[0]));
+    server->nr_addresses = nr;
 }
 
 /* ---- Start */
@@ -320,10 +360,7 @@ int app_main(struct app *app)
              http_files_nr, (unsigned)server.port, server.tcp.connections_max);
     net_listen(on_addresses, &server);
     on_addresses(&server);
-    if (!net_vif(0))
-        log_warn("http", "no vif: nobody can reach this server until one is "
-                         "attached (vif= in the domain's cfg)");
-    else if (!net_is_up())
+    if (!net_is_up())
         log_info("http", "no address yet: waiting for one");
     return app_run(app);
 }
