@@ -210,12 +210,12 @@ void page_free(struct pages *pages, void *run, unsigned long nr)
     unsigned long page = hv_page_number(run);
     struct page_range *range = pages->ranges;
 
-    assert((uintptr_t)run % XEN_PAGE_SIZE == 0);
     while (page >= range->end && range < &pages->ranges[pages->nr_ranges - 1])
         range++;
-    assert(page >= range->first && nr <= nr_bits(range) &&
-           page <= range->frontier - nr);
-    free_bits(range, page - range->first, nr);
+    page -= range->first;
+    assert((uintptr_t)run % XEN_PAGE_SIZE == 0 && page < nr_bits(range) &&
+           nr <= nr_bits(range) - page);
+    free_bits(range, page, nr);
     pages->nr_used -= nr;
 }
 
