@@ -70,4 +70,8 @@ void app_stop(struct app *app);
 /* How long the guest has been up, nanoseconds. */
 uint64_t app_uptime_ns(const struct app *app);
 
+/* The CPU time it has used since it was created, nanoseconds, as the host
+ * counts it. */
+uint64_t app_cpu_ns(const struct app *app);
+
 #endif

@@ -53,8 +53,8 @@ static void on_input(struct console *console)
 int app_main(struct app *app)
 {
     hello.app = app;
-    printf("Hello from Xenolith, %" PRIu64 " us after its first instruction.\n",
-           app_uptime_ns(app) / NS_PER_US);
+    printf("Hello from Xenolith, after %" PRIu64 " us of CPU time.\n",
+           app_cpu_ns(app) / NS_PER_US);
     console_listen(app->console, on_input);
     return app_run(app);
 }

@@ -115,6 +115,12 @@ uint64_t app_uptime_ns(const struct app *app)
     return hv_now_ns() - container_of(app, struct system, app)->started_ns;
 }
 
+uint64_t app_cpu_ns(const struct app *app)
+{
+    (void)app;
+    return hv_cpu_ns();
+}
+
 /* ---- From the first line to the last */
 
 /* Where exit() ends, however it was reached. */

@@ -42,6 +42,10 @@ uint64_t hv_now_ns(void);
 /* Wall-clock time at hv_now_ns() == 0, nanoseconds since 1970 UTC. */
 uint64_t hv_wall_base_ns(void);
 
+/* CPU time this guest has used since it was created, nanoseconds (vcpu.h,
+ * RUNSTATE_running). A hypercall; not for the fast path. */
+uint64_t hv_cpu_ns(void);
+
 /* ---- Sleeping and event channels (sched.h SCHEDOP_poll, event_channel.h) */
 
 /* The most ports that one sleep can wait for (xen/sched.h, do_poll). */

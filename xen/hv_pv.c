@@ -81,6 +81,15 @@ uint64_t hv_wall_base_ns(void)
     return clock_wall_base_ns(hv.shared);
 }
 
+uint64_t hv_cpu_ns(void)
+{
+    vcpu_runstate_info_t info = {0};
+
+    if (hypercall_vcpu_op(VCPUOP_get_runstate_info, 0, &info))
+        return 0;
+    return info.time[RUNSTATE_running];
+}
+
 /* ---- Sleeping and event channels */
 
 /* A timeout of 0 means "none" to SCHEDOP_poll: 1 is as much in the past. */

@@ -96,4 +96,9 @@ static inline long hypercall_grant_table_op(int op, void *arg, unsigned nr)
     return HYPERCALL_3(__HYPERVISOR_grant_table_op, op, arg, nr);
 }
 
+static inline long hypercall_vcpu_op(int op, unsigned vcpu, void *arg)
+{
+    return HYPERCALL_3(__HYPERVISOR_vcpu_op, op, vcpu, arg);
+}
+
 #endif

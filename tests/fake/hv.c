@@ -290,6 +290,11 @@ uint64_t hv_wall_base_ns(void)
     return fake.config.wall_base_ns;
 }
 
+uint64_t hv_cpu_ns(void)
+{
+    return fake_hypercalls() * 1000; /* any figure that grows */
+}
+
 uint64_t fake_now(void)
 {
     return fake.now_ns;
