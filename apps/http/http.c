@@ -17,6 +17,8 @@
  *     http_pages      /status and /metrics; http_text puts texts together
  *     http_files      made from www/ by tools/embed
  */
+// serves: tcp 80
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -149,7 +151,7 @@ static void put_answers(const struct http_stats *stats, const struct sink *sink)
         codes[i][2] = (char)('0' + code % 10);
         if (i == 0 || stats->replies[i])
             put_number(sink, "Answers", "Requests by the status answered",
-                       .row = http_statuses[i].phrase, .group = "http",
+                       .row = http_statuses[i].text, .group = "http",
                        .name = "requests", .label = "code",
                        .label_value = codes[i], .is_counter = true,
                        .value = stats->replies[i]);
@@ -219,6 +221,8 @@ static void tell_address(const struct server *server, const ip_addr_t *address)
     bool is_v6 = IP_IS_V6(address);
 
     ipaddr_ntoa_r(address, text, sizeof(text));
+    for (char *c = text; *c; c++)
+        *c = (char)tolower(*c); /* RFC 5952 */
     if (server->port != PORT_DEFAULT)
         snprintf(port, sizeof(port), ":%u", (unsigned)server->port);
     log_info("http", "http://%s%s%s%s/", is_v6 ? "[" : "", text,

@@ -10,6 +10,7 @@
  */
 #include "apps/http/http_pages.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,11 +59,14 @@ static bool list_take(struct list *list, const struct http_source *source)
     return !list->failed;
 }
 
-/* A name as words. */
+/* A name as words: "rx_frames" as "Rx frames". */
 static void add_words(struct http_text *text, const char *name)
 {
-    for (; *name; name++)
-        http_text_add_char(text, *name == '_' ? ' ' : *name);
+    for (size_t i = 0; name[i]; i++) {
+        char c = name[i] == '_' ? ' ' : name[i];
+
+        http_text_add_char(text, i ? c : (char)toupper((unsigned char)c));
+    }
 }
 
 /* ---- /metrics */

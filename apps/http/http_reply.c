@@ -18,20 +18,20 @@
 #include <time.h>
 
 const struct http_status http_statuses[HTTP_STATUSES] = {
-    {200, "OK"},
-    {301, "Moved Permanently"},
-    {304, "Not Modified"},
-    {400, "Bad Request"},
-    {404, "Not Found"},
-    {405, "Method Not Allowed"},
-    {408, "Request Timeout"},
-    {413, "Content Too Large"},
-    {414, "URI Too Long"},
-    {417, "Expectation Failed"},
-    {431, "Request Header Fields Too Large"},
-    {501, "Not Implemented"},
-    {503, "Service Unavailable"},
-    {505, "HTTP Version Not Supported"},
+    {200, "200 OK"},
+    {301, "301 Moved Permanently"},
+    {304, "304 Not Modified"},
+    {400, "400 Bad Request"},
+    {404, "404 Not Found"},
+    {405, "405 Method Not Allowed"},
+    {408, "408 Request Timeout"},
+    {413, "413 Content Too Large"},
+    {414, "414 URI Too Long"},
+    {417, "417 Expectation Failed"},
+    {431, "431 Request Header Fields Too Large"},
+    {501, "501 Not Implemented"},
+    {503, "503 Service Unavailable"},
+    {505, "505 HTTP Version Not Supported"},
 };
 
 #define POLICY                                                    \
@@ -108,19 +108,18 @@ static void write_connection(const struct http_reply *reply,
 
 void http_reply_write(const struct http_reply *reply, struct http_text *text)
 {
-    const char *phrase = http_statuses[http_status_index(reply->status)].phrase;
+    const char *status = http_statuses[http_status_index(reply->status)].text;
 
-    http_text_add(text, "HTTP/1.1 %d %s\r\nServer: Xenolith\r\n", reply->status,
-                  phrase);
+    http_text_add(text, "HTTP/1.1 %s\r\nServer: Xenolith\r\n", status);
     write_date(text, reply->wall_s);
     write_status_fields(reply, text);
     if (reply->type)
         write_content_fields(text, reply->type, reply->body_bytes);
     else if (reply->status != 304)
         write_content_fields(text, "text/plain; charset=utf-8",
-                             strlen(phrase) + sizeof("404 \n") - 1);
+                             strlen(status) + strlen("\n"));
     write_connection(reply, text);
     http_text_add(text, "\r\n");
     if (!reply->type && reply->status != 304 && !reply->is_head)
-        http_text_add(text, "%d %s\n", reply->status, phrase);
+        http_text_add(text, "%s\n", status);
 }

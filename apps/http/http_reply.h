@@ -17,7 +17,7 @@
 #define HTTP_STATUSES 14
 struct http_status {
     uint16_t code;
-    const char *phrase;
+    const char *text; /* "200 OK" */
 };
 extern const struct http_status http_statuses[HTTP_STATUSES];
 /* The index of a code in http_statuses. Assert: it is there. */

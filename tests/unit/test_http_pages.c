@@ -240,7 +240,7 @@ static void test_metrics(void **state)
         "# TYPE xenolith_http_requests_total counter\n"
         "xenolith_http_requests_total{code=\"200\"} 1234567\n"
         "xenolith_http_requests_total{code=\"404\"} 0\n"
-        "# HELP xenolith_vif_rx_frames_total rx frames.\n"
+        "# HELP xenolith_vif_rx_frames_total Rx frames.\n"
         "# TYPE xenolith_vif_rx_frames_total counter\n"
         "xenolith_vif_rx_frames_total{vif=\"0\"} 18446744073709551615\n"
         "xenolith_vif_rx_frames_total{vif=\"1\"} 7\n"
@@ -312,7 +312,7 @@ static void test_status(void **state)
     assert_shows(text, "Time since the guest started<td>3 h 12 min\n");
     assert_shows(text, "OK<td>1,234,567\n");
     assert_shows(text, "Not Found<td>0\n");
-    assert_shows(text, "rx frames<td>18,446,744,073,709,551,615\n");
+    assert_shows(text, "Rx frames<td>18,446,744,073,709,551,615\n");
     assert_shows(text, "In use<td>1.5 MiB\n");
     assert_null(strstr(text, "http-equiv"));
     free(text);
