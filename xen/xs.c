@@ -530,7 +530,7 @@ void xs_cancel(struct xs *xs, struct xs_request *r)
 
 static void watch_answer(struct xs_request *r)
 {
-    if (r->error)
+    if (r->error && r->error != -XEN_ENOENT) /* that: there is no xenstore */
         log_warn("xs", "cannot watch %s: error %d", r->path, -r->error);
 }
 
@@ -688,8 +688,10 @@ void xs_init(struct xs *xs, struct loop *loop)
     xs->loop = loop;
     xs->task.fn = task_run;
     xs->ring = info->store_page;
-    if (!xs->ring)
+    if (!xs->ring) {
+        log_warn("xs", "no xenstore: no devices, and xl cannot ask to stop");
         return;
+    }
     xs->port = info->store_port;
     xs->req_prod = xs->ring->req_prod;
     xs->rsp_cons = xs->ring->rsp_cons;

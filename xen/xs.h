@@ -54,7 +54,6 @@ struct xs_watch {
     void (*fn)(struct xs_watch *watch, const char *path);
     /* the client's: */
     void (*removed)(struct xs_watch *watch);
-    struct xs *xs;
     const char *path;
     struct xs_watch *next;
     uint32_t token_id;
@@ -92,8 +91,8 @@ struct xs {
  * 64 bits. False: it is not, *out unchanged. */
 must_check bool xs_decimal(const char *text, size_t bytes, uint64_t *out);
 
-/* Without a store page (hv_info()->store_page NULL) every request fails with
- * -XEN_ENOENT and no watch ever fires. */
+/* Without a store page (hv_info()->store_page NULL, a logged warning) every
+ * request fails with -XEN_ENOENT and no watch ever fires. */
 void xs_init(struct xs *xs, struct loop *loop);
 
 void xs_read(struct xs *xs, struct xs_request *r, xs_transaction_t t,

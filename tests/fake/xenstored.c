@@ -1017,10 +1017,10 @@ static void handle_request(void)
     const char *error;
     struct rest rest;
 
-    if (xsd.head.type >= XS_TYPE_COUNT || !end)
-        fake_fail("xenstored: request of type %u is no message", xsd.head.type);
+    if (xsd.head.type >= XS_TYPE_COUNT)
+        fake_fail("xenstored: there is no type %u", xsd.head.type);
     xsd.counts[xsd.head.type]++;
-    rest.data = end + 1;
+    rest.data = end ? end + 1 : arg + xsd.head.len;
     rest.bytes = xsd.head.len - (size_t)(rest.data - arg);
     rest.is_text = rest.bytes && !rest.data[rest.bytes - 1];
     if (f->on_request)
@@ -1029,6 +1029,8 @@ static void handle_request(void)
         error = f->fail_with;
     else if (xsd.head.tx_id && !t)
         error = "ENOENT";
+    else if (!end)
+        error = "EINVAL";
     else
         error = serve(t, arg, rest);
     if (error)
