@@ -14,43 +14,67 @@
 /* Intel: a generator that fails ten times in a row is broken. */
 #define DRAW_TRIES 10
 
-static uint32_t rotate(uint32_t value, unsigned bits)
+/* -Os would call them, and keep the square in memory meanwhile. */
+#define INLINE static inline __attribute__((always_inline))
+
+/* The block is a square of 4 x 4 words; one of its rows. */
+typedef uint32_t row __attribute__((vector_size(16)));
+
+INLINE row rotate(row words, int bits)
 {
-    return value << bits | value >> (32 - bits);
+    return words << bits | words >> (32 - bits);
 }
 
-/* RFC 8439, 2.1 */
-static void quarter_round(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d)
+/* RFC 8439, 2.1, on all four columns at once. */
+INLINE void quarter_rounds(row square[4])
 {
-    *a += *b;
-    *d = rotate(*d ^ *a, 16);
-    *c += *d;
-    *b = rotate(*b ^ *c, 12);
-    *a += *b;
-    *d = rotate(*d ^ *a, 8);
-    *c += *d;
-    *b = rotate(*b ^ *c, 7);
+    row a = square[0], b = square[1], c = square[2], d = square[3];
+
+    a += b;
+    d = rotate(d ^ a, 16);
+    c += d;
+    b = rotate(b ^ c, 12);
+    a += b;
+    d = rotate(d ^ a, 8);
+    c += d;
+    b = rotate(b ^ c, 7);
+    square[0] = a;
+    square[1] = b;
+    square[2] = c;
+    square[3] = d;
 }
 
-/* RFC 8439, 2.3: ten times four columns, then four diagonals. Step i works on
- * column i % 4; a diagonal is a column whose lower rows are shifted. */
+/* Row i moves left by i words, which makes columns of the diagonals. */
+INLINE void skew(row square[4])
+{
+    row b = square[1], c = square[2], d = square[3];
+
+    square[1] = __builtin_shufflevector(b, b, 1, 2, 3, 0);
+    square[2] = __builtin_shufflevector(c, c, 2, 3, 0, 1);
+    square[3] = __builtin_shufflevector(d, d, 3, 0, 1, 2);
+}
+
+/* RFC 8439, 2.3: ten times columns, then diagonals. Four skews are none. */
 void random_block(const uint32_t key[RANDOM_KEY_WORDS], const uint32_t input[4],
                   uint32_t out[RANDOM_BLOCK_WORDS])
 {
-    uint32_t start[RANDOM_BLOCK_WORDS] = {0x61707865, 0x3320646e, 0x79622d32,
-                                          0x6b206574};
+    row start[4] = {{0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}};
+    row square[4];
 
-    memcpy(start + 4, key, RANDOM_KEY_WORDS * sizeof(*key));
-    memcpy(start + 12, input, 4 * sizeof(*input));
-    memcpy(out, start, sizeof(start));
-    for (unsigned i = 0; i < 80; i++) {
-        unsigned shift = i / 4 % 2;
-        quarter_round(&out[i % 4], &out[4 + (i + shift) % 4],
-                      &out[8 + (i + 2 * shift) % 4],
-                      &out[12 + (i + 3 * shift) % 4]);
+    memcpy(&start[1], key, 2 * sizeof(row));
+    memcpy(&start[3], input, sizeof(row));
+    memcpy(square, start, sizeof(square));
+    for (unsigned i = 0; i < 10; i++) {
+        quarter_rounds(square);
+        skew(square);
+        quarter_rounds(square);
+        skew(square);
+        skew(square);
+        skew(square);
     }
-    for (unsigned i = 0; i < RANDOM_BLOCK_WORDS; i++)
-        out[i] += start[i];
+    for (unsigned i = 0; i < 4; i++)
+        square[i] += start[i];
+    memcpy(out, square, sizeof(square));
 }
 
 static void refill(struct random *random, const uint32_t input[4])
@@ -76,19 +100,18 @@ static bool draw(uint64_t *bits)
  * inspect that one. */
 void random_init(struct random *random)
 {
+    uint64_t clocks[2] = {hv_now_ns(), hv_wall_base_ns()};
+    uint32_t input[4];
+
     random->seeded = true;
-    memset(random->key, 0, sizeof(random->key));
     for (unsigned i = 0; i < RANDOM_KEY_WORDS; i += 2) {
         uint64_t bits = 0;
-        uint64_t clocks[2] = {hv_now_ns(), hv_wall_base_ns()};
-        uint32_t input[4];
-
         random->seeded &= draw(&bits);
-        random->key[i] ^= (uint32_t)bits;
-        random->key[i + 1] ^= (uint32_t)(bits >> 32);
-        memcpy(input, clocks, sizeof(input));
-        refill(random, input);
+        bits ^= hv_now_ns(); /* how long that took */
+        memcpy(&random->key[i], &bits, sizeof(bits));
     }
+    memcpy(input, clocks, sizeof(input));
+    refill(random, input);
 }
 
 void random_bytes(struct random *random, void *out, size_t bytes)
