@@ -84,12 +84,17 @@
 /* The largest segment; the one in use follows from the MTU. 9000 - 40. */
 #define TCP_MSS 8960
 
-/* Windows: 100 ms at 20 Mbit/s, 1 ms at 2 Gbit/s. Not memory that is set
- * aside: what is really queued counts against net/memory.c's limit. */
+/* Windows, both ways. They follow from the memory there is (net/net.c): lwIP
+ * evaluates these at run time but for some sanity checks, where a variable
+ * counts as 0. At most 100 ms at 20 Mbit/s, 1 ms at 2 Gbit/s; at least two
+ * segments of a jumbo frame. Not memory that is set aside: what is really
+ * queued counts against net/memory.c's limit. */
+#define NET_WINDOW_MIN (20 * 1024)
+#define NET_WINDOW_MAX (256 * 1024)
+#define TCP_WND        (NET_WINDOW_MIN + net_window_more)
+#define TCP_SND_BUF    (NET_WINDOW_MIN + net_window_more)
 #define LWIP_WND_SCALE 1
-#define TCP_RCV_SCALE  3 /* 64 KiB << 3: room to double the window */
-#define TCP_WND        (256 * 1024)
-#define TCP_SND_BUF    (256 * 1024)
+#define TCP_RCV_SCALE  3 /* 64 KiB << 3 is enough for NET_WINDOW_MAX */
 /* Two pbufs (header, data) for each segment of 1460 bytes, and as many again
  * for small writes. */
 #define TCP_SND_QUEUELEN (4 * TCP_SND_BUF / 1460)

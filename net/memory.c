@@ -28,9 +28,14 @@ struct memory_use memory_use(void)
     return use;
 }
 
-bool memory_is_short(void)
+bool memory_for_received(void)
 {
-    return use.used > use.limit - use.limit / 4;
+    return use.used < use.limit / 2;
+}
+
+bool memory_for_connections(void)
+{
+    return use.used < use.limit / 4 * 3;
 }
 
 void *net_malloc(size_t bytes)

@@ -19,8 +19,11 @@ struct memory_use {
 };
 struct memory_use memory_use(void);
 
-/* A quarter of the limit, or less, is left: time to say no to what is only
- * kept for convenience, so that the connections there are can go on. */
-bool memory_is_short(void);
+/* Who may still ask for more, by what is in use already: what comes in and is
+ * kept (data that is early, or not read) stops at half of the limit; new
+ * connections at three quarters; the rest is for those that there are. So no
+ * one of them can keep out the next. */
+bool memory_for_received(void);
+bool memory_for_connections(void);
 
 #endif

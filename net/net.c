@@ -29,8 +29,11 @@
 /* Of the memory there is when the stack starts, lwIP may use this part; the
  * drivers and the app have the rest. */
 #define MEMORY_SHARE 2
-/* Below this the stack could not hold one connection's windows. */
+/* Below this there is no room for a few connections with the smallest windows. */
 #define MEMORY_MIN (128u * 1024)
+/* So many windows may be full before memory is. More would make each connection
+ * slower, fewer would let a few idle readers starve the others. */
+#define WINDOWS_MIN 16
 /* Pages that must be free for that, and for a vif's smallest pools. */
 #define PAGES_MIN (MEMORY_SHARE * MEMORY_MIN / XEN_PAGE_SIZE + 32)
 
@@ -47,6 +50,8 @@ static struct net {
 } net;
 
 /* ---- What lwIP asks of us (arch/cc.h) */
+
+uint32_t net_window_more;
 
 uint32_t net_random(void)
 {
@@ -202,7 +207,13 @@ static int limit_memory(struct pages *pages)
                   available * XEN_PAGE_SIZE / 1024);
         return -XEN_ENOMEM;
     }
-    memory_set_limit(available / MEMORY_SHARE * XEN_PAGE_SIZE);
+    size_t limit = available / MEMORY_SHARE * XEN_PAGE_SIZE;
+    size_t window = limit / WINDOWS_MIN;
+    memory_set_limit(limit);
+    if (window > NET_WINDOW_MAX)
+        window = NET_WINDOW_MAX;
+    if (window > NET_WINDOW_MIN)
+        net_window_more = (uint32_t)window - NET_WINDOW_MIN;
     return 0;
 }
 
@@ -249,6 +260,7 @@ static void count_vif(void (*fn)(void *arg, const char *name, int vif,
         {"rx_bytes", s.rx_bytes},
         {"rx_dropped", s.rx_dropped},
         {"rx_errors", s.rx_errors},
+        {"rx_short", vif->counts.rx_short},
         {"rx_copied", vif->counts.rx_copied},
         {"rx_no_room", vif->counts.rx_no_room},
         {"rx_pages", vif->nr_buffers},
@@ -291,7 +303,7 @@ static void count_stack(void (*fn)(void *arg, const char *name, int vif,
         {"tcp_syn_dropped", tcp.syn_dropped},
         {"tcp_syn_refused", tcp.syn_refused},
         {"tcp_time_wait_dropped", tcp.time_wait_dropped},
-        {"tcp_out_of_order_dropped", tcp.ooseq_dropped},
+        {"tcp_early_dropped", tcp.early_dropped},
         {"tcp_rx_segments", lwip_stats.tcp.recv},
         {"tcp_tx_segments", lwip_stats.tcp.xmit},
         {"tcp_dropped", lwip_stats.tcp.drop},

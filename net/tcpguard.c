@@ -134,11 +134,10 @@ static err_t listener_packet(const struct tcp_hdr *header)
         return ERR_OK;
     limit_time_wait();
     limit_opening();
-    if (memory_is_short()) {
-        guard.counts.syn_refused++;
-        return ERR_MEM;
-    }
-    return ERR_OK;
+    if (memory_for_connections())
+        return ERR_OK;
+    guard.counts.syn_refused++; /* its client asks again in a second */
+    return ERR_MEM;
 }
 
 static err_t time_wait_packet(struct tcp_pcb *pcb, const struct tcp_hdr *header)
@@ -163,6 +162,16 @@ err_t tcpguard_packet(struct tcp_pcb *pcb, const struct tcp_hdr *header)
 }
 
 /* ---- The list of connections */
+
+void tcpguard_drop_early(void)
+{
+    struct tcp_pcb *pcb = tcp_active_pcbs;
+
+    if (!pcb || !pcb->ooseq)
+        return;
+    guard.counts.early_dropped++;
+    tcp_free_ooseq(pcb);
+}
 
 /* Cut the list before `first` and put that part in front. */
 static void rotate(struct tcp_pcb *first)
@@ -190,16 +199,6 @@ void tcpguard_resume(void)
             rotate(pcb);
             return;
         }
-    }
-}
-
-void tcpguard_drop_out_of_order(void)
-{
-    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
-        if (!pcb->ooseq)
-            continue;
-        guard.counts.ooseq_dropped++;
-        tcp_free_ooseq(pcb);
     }
 }
 

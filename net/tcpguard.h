@@ -37,15 +37,16 @@ err_t tcpguard_packet(struct tcp_pcb *pcb, const struct tcp_hdr *header);
  * cannot; that one is the first the next time. */
 void tcpguard_resume(void);
 
-/* Free what connections hold of data that came out of order. */
-void tcpguard_drop_out_of_order(void);
+/* Free the data that came before its turn on the connection that the last
+ * segment was for. */
+void tcpguard_drop_early(void);
 
 struct tcpguard_counts {
     unsigned active, opening, time_wait; /* now */
     uint64_t syn_dropped;       /* oldest opening ones, given up */
     uint64_t syn_refused;       /* memory was short */
     uint64_t time_wait_dropped; /* oldest ones, forgotten */
-    uint64_t ooseq_dropped;     /* connections whose early data was dropped */
+    uint64_t early_dropped;     /* times that early data was dropped */
 };
 void tcpguard_count(struct tcpguard_counts *counts);
 

@@ -8,9 +8,9 @@
  * backend can only send into pages it was given back. So:
  *   - while lwIP holds less than half of them, pages are handed over;
  *   - beyond that frames are copied into lwIP's bounded memory;
- *   - when that is short, data that came out of order is dropped, and pages are
- *     handed over up to three quarters: what acknowledges, or lets the app go
- *     on, must get in, since it is what frees memory;
+ *   - when that is short, pages are handed over up to three quarters, since what
+ *     acknowledges, or opens a connection, must get in; but if the page was then
+ *     kept, what its connection holds of data before its turn is dropped;
  *   - beyond that the frame is dropped.
  *
  * Frames to send are copied by netfront, so lwIP's buffers are free again at
@@ -38,9 +38,9 @@
  * come only from an app that writes a few bytes at a time. */
 #define PIECES_MAX 24
 
-/* How often all connections are searched for data to drop: the search costs as
- * much as the reception of a few packets. */
-#define RECLAIM_NS (100 * NS_PER_MS)
+/* No protocol that lwIP knows has less in a frame's first piece; lwIP reads a
+ * word of an IPv6 header before it looks how much there is. */
+#define FRAME_MIN (SIZEOF_ETH_HDR + IP_HLEN)
 
 struct vif_buffer {
     struct pbuf_custom pbuf;
@@ -89,7 +89,7 @@ static struct pbuf *copy(struct vif *vif, const struct netfront_frame *frame)
     struct pbuf *p;
     uint16_t at = 0;
 
-    if (memory_is_short())
+    if (!memory_for_received())
         return NULL;
     p = pbuf_alloc(PBUF_RAW, (uint16_t)frame->bytes, PBUF_RAM);
     if (!p)
@@ -103,31 +103,24 @@ static struct pbuf *copy(struct vif *vif, const struct netfront_frame *frame)
     return p;
 }
 
-static void reclaim(struct vif *vif)
-{
-    uint64_t now = loop_now(vif->loop);
-
-    if (now < vif->reclaim_ns)
-        return;
-    vif->reclaim_ns = now + RECLAIM_NS;
-    tcpguard_drop_out_of_order();
-}
-
 /* The frame as pbufs, or NULL: dropped. */
 static struct pbuf *take(struct vif *vif, const struct netfront_frame *frame)
 {
-    unsigned held = vif->nr_held + frame->nr_frags;
     struct pbuf *p;
 
-    if (held <= vif->nr_buffers / 2)
+    if (frame->frags[0].bytes < FRAME_MIN) {
+        vif->counts.rx_short++;
+        goto drop;
+    }
+    if (vif->nr_held + frame->nr_frags <= vif->nr_buffers / 2)
         return wrap(vif, frame);
     p = copy(vif, frame);
     if (p)
         return p;
-    reclaim(vif);
     if (vif->nr_held + frame->nr_frags <= vif->nr_buffers / 4 * 3)
         return wrap(vif, frame);
     vif->counts.rx_no_room++;
+drop:
     release(vif, frame);
     return NULL;
 }
@@ -139,8 +132,7 @@ static bool is_whole(const struct pbuf *p)
     const struct eth_hdr *eth = p->payload;
     const void *ip = eth + 1;
 
-    if (p->len >= SIZEOF_ETH_HDR + IP_HLEN &&
-        eth->type == PP_HTONS(ETHTYPE_IP))
+    if (eth->type == PP_HTONS(ETHTYPE_IP))
         return !(IPH_OFFSET((const struct ip_hdr *)ip) &
                  PP_HTONS(IP_OFFMASK | IP_MF));
     if (p->len >= SIZEOF_ETH_HDR + IP6_HLEN &&
@@ -161,17 +153,20 @@ static void receive(void *arg, const struct netfront_frame *frame)
 {
     struct vif *vif = arg;
     struct netif *netif = &vif->netif;
+    unsigned held = vif->nr_held;
     struct pbuf *p = take(vif, frame);
 
     if (!p)
         return;
-    bool group = p->len > 0 && *(const uint8_t *)p->payload & 1;
+    bool group = *(const uint8_t *)p->payload & 1;
     if (frame->checksum_good && is_whole(p))
         netif->chksum_flags &=
             ~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP);
     if (netif->input(p, netif) != ERR_OK)
         pbuf_free(p);
     netif->chksum_flags = CHECKSUM_FLAGS;
+    if (vif->nr_held > held && vif->nr_held > vif->nr_buffers / 2)
+        tcpguard_drop_early();
     if (group) /* MLD's questions */
         timeouts_kick();
 }

@@ -38,6 +38,7 @@ struct vif_stored {
 
 struct vif_counts {
     uint64_t rx_copied;  /* frames whose pages went back at once */
+    uint64_t rx_short;   /* dropped: too short for any protocol */
     uint64_t rx_no_room; /* dropped: lwIP held too much already */
     uint64_t tx_full;    /* frames refused since the ring was full */
     uint64_t tx_failed;  /* frames refused for other reasons */
@@ -53,8 +54,7 @@ struct vif {
     struct checksum_offload offload;
     struct vif_buffer *buffers; /* one for each of netfront's */
     unsigned nr_buffers;
-    unsigned nr_held;    /* of them, by lwIP and the app */
-    uint64_t reclaim_ns; /* when held memory may be searched for again */
+    unsigned nr_held; /* of them, by lwIP and the app */
     struct vif_counts counts;
 
     /* address.c's: */

@@ -50,6 +50,9 @@ uint32_t net_random(void);
 #define LWIP_CHKSUM checksum_sum
 uint16_t checksum_sum(const void *data, int bytes);
 
+/* TCP's windows, beyond NET_WINDOW_MIN (lwipopts.h): set by net/net.c. */
+extern uint32_t net_window_more;
+
 /* lwIP's memory: malloc's, within a limit (net/memory.c). */
 void *net_malloc(size_t bytes);
 void *net_calloc(size_t count, size_t bytes);
