@@ -29,7 +29,7 @@ static bool is_start_info(const start_info_t *si)
     return memcmp(si->magic, "xen-", 4) == 0;
 }
 
-/* The module's address is virtual: ours never asks for MOD_START_PFN. */
+/* The module's address is virtual: our notes do not ask for a frame number. */
 static void learn(const start_info_t *si)
 {
     hv.shared = mm_window(LAYOUT_SHARED_INFO);
@@ -43,7 +43,7 @@ static void learn(const start_info_t *si)
         hv.store_page = mm_address(mm_page_of_frame(si->store_mfn));
         hv.store_port = si->store_evtchn;
     }
-    hv.module = si->mod_len ? (const void *)si->mod_start : NULL;
+    hv.module = si->mod_len ? mm_linear((void *)si->mod_start) : NULL;
     hv.module_bytes = si->mod_len;
 }
 
@@ -54,7 +54,7 @@ _Noreturn void hv_entry(const start_info_t *si)
     if (!is_start_info(si))
         hv_shutdown(SHUTDOWN_crash); /* not Xen: there is nobody to tell */
     mm_init(si);
-    learn(si);
+    learn(mm_linear(si));
     traps_init();
     kernel_main();
 }

@@ -10,15 +10,20 @@
  *     + 1 page            scratch window: a page table under construction
  *     + 2 pages           grant table frames
  *     ...                 unmapped
- *   layout_virt_base      page 0 of the domain: the image, then all its memory
+ *   layout_virt_base      the image: pages 0, 1, ... of the domain
+ *   + LAYOUT_LINEAR       all pages of the domain, in order, without the image's
+ *                         text and rodata
  *
  * Everything the code refers to by symbol lies below 2 GiB (-mcmodel=small);
- * memory grows upwards from the image without that limit.
+ * linear memory grows upwards without that limit.
  */
 #ifndef XEN_LAYOUT_H
 #define XEN_LAYOUT_H
 
 #define LAYOUT_P2M         0x200000 /* must be below virt_base (libxc) */
+/* Whole slots, and in the image's gigabyte, where there is an L2 already: image
+ * and modules may be as large as this. */
+#define LAYOUT_LINEAR      0x20000000
 #define LAYOUT_SLOT_BYTES  0x200000 /* what one L1 page table maps */
 #define LAYOUT_SHARED_INFO 0        /* pages into the slot */
 #define LAYOUT_SCRATCH     1

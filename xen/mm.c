@@ -4,11 +4,17 @@
  * mmu_update). A frame is either a page table, mapped read-only everywhere, or
  * writable, never both: Xen counts.
  *
- * The builder maps the first megabytes readable, writable and executable.
- * Changing that entry by entry would cost a hypercall's work per page, so
- * mm_init writes a fresh L1 table per 2 MiB slot of the image, with just the
- * entries that are needed, and swaps it in: Xen checks some dozens of entries
- * instead of changing some hundreds. Memory that nobody uses yet is not mapped.
+ * The builder maps the image and the pages behind it readable, writable and
+ * executable. Changing that entry by entry would cost a hypercall's work per
+ * page, and giving its L1 tables up the same again. So they are kept, and moved:
+ *
+ *   - to LAYOUT_LINEAR above the image, with no-execute set in the one L2 entry
+ *     that leads to each. There all memory of the domain is, page by page in
+ *     order; text and rodata are taken out of it.
+ *   - at the image's own addresses a fresh L1 takes their place, with nothing
+ *     but the image, each segment with its own rights, and the window.
+ *
+ * Xen then checks some dozens of entries instead of changing some hundreds.
  *
  * Later, mm_map_pages maps what kernel/page.c asks for. A new table is written
  * through the scratch window before Xen sees it as a table, so it arrives
@@ -47,8 +53,10 @@
 #define BATCH 32
 
 static struct {
-    const uint64_t *p2m;      /* the builder's; frame numbers by page */
-    const uint64_t *top;      /* L4 */
+    char *base;           /* page 0: where the builder put it, then linear */
+    const uint64_t *p2m;  /* the builder's; frame numbers by page */
+    const uint64_t *top;  /* L4 */
+    unsigned long mapped_end;           /* the builder mapped pages below */
     unsigned long l2_next;              /* [l2_next, free_first) are set */
     unsigned long free_first, free_end; /* aside for L2 tables, and */
     unsigned long l1_next;              /* [free_end, l1_next) for L1 */
@@ -57,13 +65,18 @@ static struct {
 
 void *mm_address(unsigned long page)
 {
-    return layout_virt_base + page * XEN_PAGE_SIZE;
+    return mm.base + page * XEN_PAGE_SIZE;
 }
 
 unsigned long mm_page(const void *address)
 {
-    return (unsigned long)((const char *)address - layout_virt_base) >>
-           XEN_PAGE_SHIFT;
+    return (unsigned long)((const char *)address - mm.base) >> XEN_PAGE_SHIFT;
+}
+
+/* The page of a place in the image, as linked. */
+static unsigned long image_page(const char *mark)
+{
+    return (unsigned long)(mark - layout_virt_base) >> XEN_PAGE_SHIFT;
 }
 
 uint64_t mm_frame(unsigned long page)
@@ -79,6 +92,11 @@ unsigned long mm_page_of_frame(uint64_t mfn)
 static unsigned index_at(uintptr_t address, unsigned level)
 {
     return (address >> (XEN_PAGE_SHIFT + 9 * (level - 1))) % ENTRIES;
+}
+
+static uintptr_t slot_of(const void *address)
+{
+    return (uintptr_t)address & ~(uintptr_t)(LAYOUT_SLOT_BYTES - 1);
 }
 
 static uint64_t frame_of(uint64_t entry)
@@ -118,14 +136,42 @@ static unsigned walk(uintptr_t address, unsigned level, uint64_t *mfn)
     return at;
 }
 
+/* ---- Updates, handed to Xen some at a time */
+
+struct updates {
+    mmu_update_t list[BATCH];
+    unsigned nr;
+    bool failed;
+};
+
+static void updates_flush(struct updates *updates)
+{
+    if (updates->nr && hypercall_mmu_update(updates->list, updates->nr))
+        updates->failed = true;
+    updates->nr = 0;
+}
+
+static void updates_add(struct updates *updates, uint64_t table_mfn,
+                        unsigned index, uint64_t entry)
+{
+    mmu_update_t *update;
+
+    if (updates->nr == BATCH)
+        updates_flush(updates);
+    update = &updates->list[updates->nr++];
+    update->ptr = entry_address(table_mfn, index);
+    update->val = entry;
+}
+
 /* ---- Taking over from the builder */
 
-/* Pages [first, first + nr) of the domain and the access they get. */
-static void fill(uint64_t *table, uintptr_t slot, unsigned long first,
-                 unsigned long end, uint64_t flags)
+/* Enter pages [first, end) into the L1 of one slot, as far as they are in it;
+ * page 0 is at `base`. */
+static void fill(uint64_t *table, uintptr_t slot, const char *base,
+                 unsigned long first, unsigned long end, uint64_t flags)
 {
     for (unsigned long page = first; page < end; page++) {
-        uintptr_t address = (uintptr_t)mm_address(page);
+        uintptr_t address = (uintptr_t)base + page * XEN_PAGE_SIZE;
 
         if (address >= slot && address - slot < LAYOUT_SLOT_BYTES)
             table[index_at(address, 1)] = entry_for(mm_frame(page), flags);
@@ -136,160 +182,161 @@ static void fill(uint64_t *table, uintptr_t slot, unsigned long first,
 static void fill_image(uint64_t *table, uintptr_t slot, const char *from,
                        const char *to, uint64_t flags)
 {
-    fill(table, slot, mm_page(from), mm_page(to + XEN_PAGE_SIZE - 1), flags);
+    fill(table, slot, layout_virt_base, image_page(from),
+         image_page(to + XEN_PAGE_SIZE - 1), flags);
 }
 
-/* The first free page: above the image, the module, start_info, store, console
- * and page tables (xc_dom's order). The builder's stack page is free: boot.S
- * brought its own. */
-static unsigned long first_free(const start_info_t *si)
+static void fill_slot(uint64_t *table, uintptr_t slot, uint64_t shared_info)
 {
-    return mm_page((void *)si->pt_base) + si->nr_pt_frames;
-}
-
-static void fill_slot(uint64_t *table, uintptr_t slot, const start_info_t *si)
-{
-    unsigned long tables = mm_page((void *)si->pt_base);
-    unsigned long store = mm_page_of_frame(si->store_mfn);
-    unsigned long console = mm_page_of_frame(si->console.domU.mfn);
-
     for (unsigned i = 0; i < ENTRIES; i++)
         table[i] = 0;
     fill_image(table, slot, layout_text, layout_text_end, PTE_X);
     fill_image(table, slot, layout_rodata, layout_rodata_end, PTE_R);
     fill_image(table, slot, layout_data, layout_stack_guard, PTE_RW);
     fill_image(table, slot, layout_stack, layout_end, PTE_RW);
-    fill(table, slot, mm_page(si), mm_page(si) + 1, PTE_R);
-    if (si->store_mfn)
-        fill(table, slot, store, store + 1, PTE_RW);
-    if (si->console.domU.mfn)
-        fill(table, slot, console, console + 1, PTE_RW);
-    fill(table, slot, tables, tables + si->nr_pt_frames, PTE_R);
-    /* The new L1 tables themselves, and the L2 tables to come. */
-    fill(table, slot, first_free(si), mm.free_first, PTE_R);
+    if (slot == slot_of(layout_virt_base))
+        table[LAYOUT_SHARED_INFO] = shared_info | PTE_RW;
 }
 
-static uintptr_t slot_of(const void *address)
+/* A page becomes a table only when no writable mapping of it is left. */
+static void make_readonly(unsigned long page)
 {
-    return (uintptr_t)address & ~(uintptr_t)(LAYOUT_SLOT_BYTES - 1);
+    if (hypercall_update_va_mapping(mm_address(page),
+                                    entry_for(mm_frame(page), PTE_R),
+                                    UVMF_INVLPG))
+        panic("mm: Xen will not make page %lu read-only", page);
 }
 
-/* Frames of the builder's new-made memory become page tables only when no
- * writable mapping of them is left. */
-static void make_readonly(const void *page)
+/* Give every slot that the builder mapped its linear place, and move there. */
+static void make_linear(void)
 {
-    if (hypercall_update_va_mapping(
-            page, entry_for(mm_frame(mm_page(page)), PTE_R), UVMF_INVLPG))
-        panic("mm: Xen will not make page %lu read-only", mm_page(page));
+    struct updates updates = {.nr = 0};
+    uintptr_t slot = slot_of(layout_virt_base);
+    uint64_t l1, l2;
+
+    for (; walk(slot, 1, &l1) == 1; slot += LAYOUT_SLOT_BYTES) {
+        uintptr_t linear = slot + LAYOUT_LINEAR;
+
+        if (walk(linear, 2, &l2) != 2)
+            panic("mm: image and modules are larger than their gigabyte");
+        updates_add(&updates, l2, index_at(linear, 2),
+                    entry_for(l1, PTE_TABLE | PTE_NX));
+    }
+    updates_flush(&updates);
+    if (updates.failed)
+        panic("mm: Xen refuses the linear map");
+    mm.mapped_end = mm_page((void *)slot);
+    mm.base += LAYOUT_LINEAR;
+    mm.top = (const uint64_t *)((const char *)mm.top + LAYOUT_LINEAR);
 }
 
-/* An update that swaps in a fresh L1 for one slot. */
-static void renew_slot(uintptr_t slot, uint64_t *table, const start_info_t *si,
-                       mmu_update_t *update)
+/* Put a fresh L1 for the image, or nothing, where the builder's L1s were. The
+ * pages for them start at `table`. */
+static void renew_image(struct updates *updates, unsigned long table,
+                        uint64_t shared_info)
 {
+    uintptr_t slot = slot_of(layout_virt_base);
+    uintptr_t mapped_end = (uintptr_t)layout_virt_base +
+                           mm.mapped_end * XEN_PAGE_SIZE;
     uint64_t l2;
 
-    fill_slot(table, slot, si);
-    if (slot == slot_of(layout_virt_base))
-        table[LAYOUT_SHARED_INFO] = si->shared_info | PTE_RW;
-    make_readonly(table);
-    if (walk(slot, 2, &l2) != 2)
-        panic("mm: the builder left no L2 table");
-    update->ptr = entry_address(l2, index_at(slot, 2));
-    update->val = entry_for(mm_frame(mm_page(table)), PTE_TABLE);
+    for (; slot < mapped_end; slot += LAYOUT_SLOT_BYTES) {
+        uint64_t entry = 0;
+
+        if (slot < (uintptr_t)layout_end) {
+            fill_slot(mm_address(table), slot, shared_info);
+            make_readonly(table);
+            entry = entry_for(mm_frame(table++), PTE_TABLE);
+        }
+        walk(slot, 2, &l2);
+        updates_add(updates, l2, index_at(slot, 2), entry);
+    }
 }
 
-/* The builder rounds its mapping up to 4 MiB: at most two slots that hold
- * nothing but free memory. Returns how many updates it takes to unmap them. */
-static unsigned drop_slots(uintptr_t slot, mmu_update_t *updates)
+/* Text and rodata have no second, writable place. */
+static void hide_readonly(struct updates *updates)
 {
-    unsigned nr = 0;
-    uint64_t mfn;
+    unsigned long page = image_page(layout_text);
+    uint64_t l1;
 
-    for (; nr < 2 && walk(slot, 1, &mfn) == 1; slot += LAYOUT_SLOT_BYTES) {
-        walk(slot, 2, &mfn);
-        updates[nr].ptr = entry_address(mfn, index_at(slot, 2));
-        updates[nr++].val = 0;
+    for (; page < image_page(layout_rodata_end); page++) {
+        uintptr_t address = (uintptr_t)mm_address(page);
+
+        walk(address, 1, &l1);
+        updates_add(updates, l1, index_at(address, 1), 0);
     }
-    return nr;
 }
 
 /* The p2m list is mapped by tables of its own: no-execute for all of it is one
  * bit in the entry that leads to them. */
-static void protect_p2m(mmu_update_t *update)
+static void protect_p2m(struct updates *updates)
 {
-    uint64_t l3;
+    unsigned index = index_at(LAYOUT_P2M, 3);
     const uint64_t *table;
+    uint64_t l3;
 
     if (walk(LAYOUT_P2M, 3, &l3) != 3)
         panic("mm: the builder left no p2m list at 0x%x", LAYOUT_P2M);
     table = mm_address(mm_page_of_frame(l3));
-    update->ptr = entry_address(l3, index_at(LAYOUT_P2M, 3));
-    update->val = table[index_at(LAYOUT_P2M, 3)] | PTE_NX;
+    updates_add(updates, l3, index, table[index] | PTE_NX);
 }
 
-/* How many L1 tables the memory from page `first` on can still need, and how
- * many L2 tables above them. */
-static unsigned long tables_between(unsigned long first, unsigned long end,
-                                    uintptr_t bytes)
+/* Borders of `bytes` that lie between two linear pages: so many more tables it
+ * takes to map from the first up to the second. */
+static unsigned long borders(unsigned long first, unsigned long last,
+                             uintptr_t bytes)
 {
-    uintptr_t from = (uintptr_t)mm_address(first) / bytes;
-    uintptr_t to = ((uintptr_t)mm_address(end) - 1) / bytes;
-
-    return to - from;
+    return (uintptr_t)mm_address(last) / bytes -
+           (uintptr_t)mm_address(first) / bytes;
 }
 
-/* Divide what the builder left: pages for the image's new L1 tables (from
- * `first`), for later tables, and the rest, which is free. Returns the end of
- * the slots to renew. */
-static uintptr_t divide(unsigned long first, unsigned long nr_pages)
+/* Divide the free pages: the image's new L1 tables (from `first`), L2 tables
+ * for later, all the rest, and at the end L1 tables for later. */
+static void divide(unsigned long first, unsigned long nr_pages)
 {
-    unsigned long l2 =
-        tables_between(first, nr_pages, LAYOUT_SLOT_BYTES * (uintptr_t)ENTRIES);
-    unsigned long nr_slots =
-        tables_between(0, first + l2, LAYOUT_SLOT_BYTES) + 1;
-    uintptr_t end;
+    unsigned long last = nr_pages - 1;
 
-    /* The tables' own pages may reach into one slot more. */
-    nr_slots += tables_between(first + l2 - 1, first + l2 + nr_slots + 1,
-                               LAYOUT_SLOT_BYTES);
-    mm.l2_next = first + nr_slots;
-    mm.free_first = mm.l2_next + l2;
-    end = slot_of(layout_virt_base) + nr_slots * LAYOUT_SLOT_BYTES;
+    mm.l2_next = first + 1 + borders(0, image_page(layout_end) - 1,
+                                     LAYOUT_SLOT_BYTES);
+    mm.free_first = mm.l2_next + borders(mm.mapped_end - 1, last,
+                                         (uintptr_t)LAYOUT_SLOT_BYTES * ENTRIES);
     mm.l1_next = nr_pages;
     mm.free_end = nr_pages;
-    if ((uintptr_t)mm_address(nr_pages) > end)
-        mm.free_end -= tables_between(mm_page((void *)end) - 1, nr_pages,
-                                      LAYOUT_SLOT_BYTES);
+    if (last >= mm.mapped_end)
+        mm.free_end -= borders(mm.mapped_end - 1, last, LAYOUT_SLOT_BYTES);
     if (mm.free_first > mm.p2m_first || mm.free_end < mm.p2m_end)
         panic("mm: %lu pages are not enough for the page tables", nr_pages);
-    return end;
+    for (unsigned long page = mm.l2_next; page < mm.free_first; page++)
+        make_readonly(page);
 }
 
 void mm_init(const start_info_t *si)
 {
-    mmu_update_t updates[BATCH];
+    struct updates updates = {.nr = 0};
     mmuext_op_t flush = {.cmd = MMUEXT_TLB_FLUSH_LOCAL};
-    unsigned long table = first_free(si);
-    uintptr_t slot = slot_of(layout_virt_base), end;
-    unsigned nr = 0;
+    unsigned long first;
 
+    mm.base = layout_virt_base;
     mm.p2m = (const uint64_t *)si->mfn_list;
     mm.top = (const uint64_t *)si->pt_base;
     mm.p2m_first = si->first_p2m_pfn;
     mm.p2m_end = si->first_p2m_pfn + si->nr_p2m_frames;
-    end = divide(table, si->nr_pages);
-    for (; slot < end; slot += LAYOUT_SLOT_BYTES) {
-        if (nr >= BATCH - 3)
-            panic("mm: the image is larger than %u slots", nr);
-        renew_slot(slot, mm_address(table++), si, &updates[nr++]);
-    }
-    nr += drop_slots(end, &updates[nr]);
-    protect_p2m(&updates[nr++]);
-    if (hypercall_mmu_update(updates, nr))
+    /* xc_dom's order: image, module, start_info, store, console, page tables,
+     * and the builder's stack page, which is free: boot.S brought its own. */
+    first = mm_page(mm.top) + si->nr_pt_frames;
+    make_linear();
+    divide(first, si->nr_pages);
+    renew_image(&updates, first, si->shared_info);
+    hide_readonly(&updates);
+    protect_p2m(&updates);
+    updates_flush(&updates);
+    if (updates.failed || hypercall_mmuext_op(&flush, 1))
         panic("mm: Xen refuses the image's page tables");
-    if (hypercall_mmuext_op(&flush, 1))
-        panic("mm: no TLB flush");
+}
+
+const void *mm_linear(const void *address)
+{
+    return (const char *)address + LAYOUT_LINEAR;
 }
 
 bool mm_free_range(unsigned i, unsigned long *first, unsigned long *end)
@@ -343,7 +390,7 @@ static int build_l1(unsigned long page, unsigned long first, unsigned long end)
 
     if (err)
         return err;
-    fill(table, slot_of(mm_address(first)), first, end, PTE_RW);
+    fill(table, slot_of(mm_address(first)), mm.base, first, end, PTE_RW);
     return scratch_close();
 }
 
@@ -401,21 +448,13 @@ static int map_new_slot(unsigned long first, unsigned long end, unsigned have,
 /* Add pages to an L1 that exists. */
 static int add_entries(uint64_t l1, unsigned long first, unsigned long end)
 {
-    mmu_update_t updates[BATCH];
+    struct updates updates = {.nr = 0};
 
-    while (first < end) {
-        unsigned nr = 0;
-
-        for (; nr < BATCH && first < end; nr++, first++) {
-            uintptr_t address = (uintptr_t)mm_address(first);
-
-            updates[nr].ptr = entry_address(l1, index_at(address, 1));
-            updates[nr].val = entry_for(mm_frame(first), PTE_RW);
-        }
-        if (hypercall_mmu_update(updates, nr))
-            return -XEN_ENOMEM;
-    }
-    return 0;
+    for (; first < end; first++)
+        updates_add(&updates, l1, index_at((uintptr_t)mm_address(first), 1),
+                    entry_for(mm_frame(first), PTE_RW));
+    updates_flush(&updates);
+    return updates.failed ? -XEN_ENOMEM : 0;
 }
 
 static int map_in_slot(unsigned long first, unsigned long end)
@@ -434,6 +473,8 @@ int mm_map_pages(unsigned long first, unsigned long nr)
 
     assert(first >= mm.free_first && end <= mm.free_end);
     assert(end <= mm.p2m_first || first >= mm.p2m_end);
+    if (first < mm.mapped_end)
+        first = mm.mapped_end; /* the builder did that */
     while (first < end) {
         uintptr_t slot = slot_of(mm_address(first));
         unsigned long slot_end = mm_page((char *)slot + LAYOUT_SLOT_BYTES);

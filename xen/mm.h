@@ -8,9 +8,13 @@
 
 #include "xen/abi.h"
 
-/* Take over from the domain builder: give the image its access rights, leave
- * NULL, the stack guard and all free memory unmapped. Needs only start_info. */
+/* Take over from the domain builder: give the image its access rights, move all
+ * other memory to its linear place, not executable; NULL and the stack guard
+ * are unmapped. Needs only start_info. */
 void mm_init(const start_info_t *si);
+
+/* After mm_init: where something that the builder gave us lies now. */
+const void *mm_linear(const void *address);
 
 /* See hv_free_range (xen/hv.h). */
 bool mm_free_range(unsigned i, unsigned long *first, unsigned long *end);
