@@ -94,7 +94,7 @@ static void notify_soon(struct console *console)
         task_start(console->loop, &console->flush, notify);
 }
 
-/* The backlog. */
+/* ---- The backlog */
 
 static void put_byte(struct console *console, char byte)
 {
@@ -148,7 +148,7 @@ static void report_dropped(struct console *console)
     console->dropped_reported = console->dropped_bytes;
 }
 
-/* From the backlog to the ring. */
+/* ---- From the backlog to the ring */
 
 static void move(struct console *console)
 {
@@ -210,7 +210,7 @@ void console_write(struct console *console, const char *bytes, size_t len)
     pump(console);
 }
 
-/* Input, and the loop. */
+/* ---- Input, and the loop */
 
 static void deliver(struct task *task)
 {
@@ -267,7 +267,7 @@ size_t console_read(struct console *console, char *bytes, size_t len)
     return len;
 }
 
-/* The beginning and the end. */
+/* ---- The beginning and the end */
 
 void console_init(struct console *console)
 {

@@ -32,7 +32,7 @@ complain(struct options *options, const char *format, ...)
     va_end(args);
 }
 
-/* Parsing. */
+/* ---- Parsing */
 
 /* Cut the next word off *rest; NULL when there is none. Blanks between quotes
  * belong to the word. */
@@ -155,7 +155,7 @@ void options_parse(struct options *options, const char *cmdline)
         add_word(options, word);
 }
 
-/* Asking. */
+/* ---- Asking */
 
 static struct option *ask(struct options *options, const char *key)
 {
