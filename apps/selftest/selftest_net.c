@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The DNS client, with a server that knows these names:
+ *
+ *     dns=NAME     what to look up
+ *     dns.ip=IP    what must come of it; "none": there is no such name
+ */
+#include "apps/selftest/selftest.h"
+#include "net/net.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lwip/dns.h"
+
+static bool is_up, answered;
+static char answer[IPADDR_STRLEN_MAX];
+
+static void on_addresses(void *arg)
+{
+    (void)arg;
+    is_up = net_is_up();
+}
+
+static void on_answer(const char *name, const ip_addr_t *address, void *arg)
+{
+    (void)name;
+    (void)arg;
+    if (address)
+        ipaddr_ntoa_r(address, answer, sizeof(answer));
+    else
+        strcpy(answer, "none");
+    answered = true;
+}
+
+static const char *check_dns(struct app *app)
+{
+    const char *name, *expected;
+    ip_addr_t address;
+
+    must(options_text(app->options, "dns", &name) == 1);
+    must(options_text(app->options, "dns.ip", &expected) == 1);
+    must(!net_start(app));
+    net_listen(on_addresses, NULL);
+    must(selftest_wait(app, &is_up));
+    must(dns_gethostbyname(name, &address, on_answer, NULL) == ERR_INPROGRESS);
+    must(selftest_wait(app, &answered));
+    printf("# %s is %s\n", name, answer);
+    must(!strcmp(answer, expected));
+    return NULL;
+}
+
+const struct selftest_check selftest_net[] = {
+    {"dns", check_dns, true},
+    {NULL, NULL, false},
+};
