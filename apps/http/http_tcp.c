@@ -2,11 +2,11 @@
 /*
  * The network side of http_conn.
  *
- * Input: lwIP hands over a pbuf; http_conn takes bytes from it until an answer
- * is in the way. The rest is held, further pbufs are refused (lwIP keeps one
- * and stops acknowledging), and the client's window closes: back-pressure all
- * the way. Output: as much as TCP takes; files by reference, the rest copied.
- * Each acknowledgement makes room and continues both.
+ * Input: lwIP hands over pbufs; http_conn takes bytes from them until an answer
+ * is in the way. The rest is held and the client's window closes; what is more
+ * than HTTP_HELD_MAX is refused, and the client has to send it again. Output:
+ * as much as TCP takes; files by reference, the rest copied. Each
+ * acknowledgement makes room and continues both.
  *
  * A connection waits for one thing at a time and stands in that queue. Waits
  * of a queue are equally long, so the queue is in order of its deadlines, one
@@ -192,19 +192,30 @@ static void feed(struct http_client *client)
     }
 }
 
+/* What one connection may have under way. */
+static size_t share_of(const struct http_tcp *tcp)
+{
+    size_t share = tcp->in_flight_max / (tcp->queues[HTTP_WAIT_SEND].nr + 1);
+
+    return share > HTTP_SHARE_MIN ? share : HTTP_SHARE_MIN;
+}
+
 /* How much more this connection may have under way. */
 static size_t room(const struct http_client *client)
 {
-    const struct http_tcp *tcp = client->tcp;
-    size_t buffer = tcp_sndbuf(client->pcb);
-    size_t share = tcp->in_flight_max / (tcp->queues[HTTP_WAIT_SEND].nr + 1);
+    size_t buffer = tcp_sndbuf(client->pcb), share = share_of(client->tcp);
 
-    if (share < HTTP_SHARE_MIN)
-        share = HTTP_SHARE_MIN;
     if (share <= client->in_flight)
         return 0;
     share -= client->in_flight;
     return share < buffer ? share : buffer;
+}
+
+/* May this be held as well? */
+static bool can_hold(const struct http_client *client, const struct pbuf *p)
+{
+    return (size_t)client->held->tot_len + p->tot_len < HTTP_HELD_MAX &&
+           memory_for_received();
 }
 
 /* Hand as much of a piece to TCP as it takes now; returns how much. */
@@ -275,12 +286,14 @@ static err_t on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p,
 
     (void)pcb;
     (void)error;
-    if (p && client->held)
-        return ERR_MEM; /* lwIP keeps it and offers it again */
-    if (p)
-        client->held = p;
-    else
+    if (!p)
         client->has_eof = true;
+    else if (!client->held)
+        client->held = p;
+    else if (can_hold(client, p))
+        pbuf_cat(client->held, p);
+    else
+        return ERR_MEM; /* lwIP keeps it and offers it again */
     return pump(client);
 }
 
@@ -364,7 +377,7 @@ static bool make_place(struct http_tcp *tcp)
     struct http_stats *stats = &tcp->site->stats;
     struct http_client *victim;
 
-    if (stats->open < tcp->connections_max && !memory_is_short())
+    if (stats->open < tcp->connections_max && memory_for_connections())
         return true;
     victim = find_victim(tcp);
     if (!victim)
@@ -383,7 +396,7 @@ static void warn_refusal(struct http_tcp *tcp)
     tcp->warned_ns = now;
     log_warn("http", "refusing connections: %u are open, none is idle%s",
              tcp->site->stats.open,
-             memory_is_short() ? ", and memory is short" : "");
+             memory_for_connections() ? "" : ", and memory is short");
 }
 
 static struct http_client *client_create(struct http_tcp *tcp,

@@ -38,6 +38,9 @@ enum http_wait {
 #define HTTP_REFUSING_MAX 16
 /* What one connection may always have under way: five packets of 1460. */
 #define HTTP_SHARE_MIN    8192
+/* Requests that wait for the answers before them, bytes: pipelines of hundreds.
+ * A client that sends more without reading has to send it again. */
+#define HTTP_HELD_MAX     65536
 
 struct http_tcp {
     /* Set by the owner: */
