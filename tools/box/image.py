@@ -2,8 +2,8 @@
 """Makes what QEMU boots: Xen, dom0's kernel and dom0's initrd.
 
 The initrd holds the files that `dom0/files` names, the libraries they need,
-busybox for everything else, the `dom0/overlay` tree, and the agent. It is not
-compressed, and the kernel is taken out of its bzImage: unpacking is dear
+busybox for everything else, the `dom0/overlay` tree, and our own programs. It
+is not compressed, and the kernel is taken out of its bzImage: unpacking is dear
 under emulation. An image is named by a digest of all it is made from.
 """
 
@@ -25,6 +25,7 @@ from paths import CACHE, HERE, Failure, digest, file_bytes, keep_newest, \
 
 IMAGES = os.path.join(CACHE, "images")
 IMAGES_KEPT = 4             # 70 MB each: a few suites or working copies
+OUR_PROGRAMS = ("agent.c", "domtime.c")
 LIBRARY_FOLDERS = ("usr/lib/x86_64-linux-gnu", "usr/lib",
                    "usr/lib/x86_64-linux-gnu/xen-*/lib")
 
@@ -234,13 +235,13 @@ def add_commands(tree):
     tree.link("usr/sbin/init", "../bin/busybox")
 
 
-def compile_agent():
-    need_tools("gcc")
+def compiled(source):
+    """Our own program: static, so that it suits every suite's dom0."""
     with tempfile.TemporaryDirectory() as folder:
-        output = os.path.join(folder, "agent")
+        output = os.path.join(folder, "program")
         subprocess.run(["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra",
                         "-Werror", "-static", "-s", "-o", output,
-                        os.path.join(HERE, "agent.c")], check=True)
+                        os.path.join(HERE, source)], check=True)
         return file_bytes(output)
 
 
@@ -274,7 +275,8 @@ def initrd(source):
     tree.file("usr/lib/modules/order", order.encode(), False)
     add_commands(tree)
     tree.overlay(os.path.join(HERE, "dom0", "overlay"))
-    tree.file("usr/sbin/agent", compile_agent(), True)
+    for source in OUR_PROGRAMS:
+        tree.file(f"usr/sbin/{source[:-2]}", compiled(source), True)
     return cpio(tree.entries)
 
 
@@ -283,7 +285,7 @@ def initrd(source):
 def input_digest(packages):
     """The name of the image that the present inputs make."""
     inputs = [os.path.join(HERE, name)
-              for name in ("agent.c", "image.py", "debian.py")]
+              for name in (*OUR_PROGRAMS, "image.py", "debian.py")]
     for at, _, names in os.walk(os.path.join(HERE, "dom0")):
         inputs += [os.path.join(at, name) for name in names]
     parts = [packages.resolved()]

@@ -36,8 +36,11 @@ CPU = "max,-smap,-smep"
 # lazily, would leak one domain's registers into another.
 XEN_ARGUMENTS = ("console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all "
                  "xsave=0 spec-ctrl=no")
+
+# norandmaps: TCG keeps translated code by virtual address. With programs at
+# the same place every time, plugging a vif takes half as long.
 DOM0_ARGUMENTS = ("console=hvc0 rdinit=/sbin/init mitigations=off "
-                  "net.ifnames=0")
+                  "net.ifnames=0 norandmaps")
 NETWORK = ("user,id=net,restrict=on,net=10.0.2.0/24,host=10.0.2.2,"
            "dns=10.0.2.3,dhcpstart=10.0.2.15,ipv6-prefix=fd00:2::,"
            "ipv6-prefixlen=64,ipv6-host=fd00:2::2,ipv6-dns=fd00:2::3")
@@ -221,9 +224,9 @@ def last_lines(folder, count=20):
 class Image:
     """What a configuration boots, and the name of its snapshot."""
 
-    def __init__(self, options):
+    def __init__(self, options, refresh=False):
         self.options = options
-        self.folder = image.build(options.suite)
+        self.folder = image.build(options.suite, refresh)
         self.xen = os.path.join(self.folder, "xen")
         if options.hypervisor:
             self.xen = self.store_hypervisor(options.hypervisor)
