@@ -58,6 +58,7 @@ static void the_mask_stays_as_it_was(void **state)
 /* Xen sets bits of the same word while we clear ours: none may be lost. */
 
 #define RACE_ROUNDS 200000
+#define SPINS_MAX   500000000 /* some seconds */
 
 static void *set_neighbour(void *arg)
 {
@@ -74,12 +75,15 @@ static void *set_neighbour(void *arg)
 static void a_neighbours_bit_is_never_lost(void **state)
 {
     unsigned taken = 0;
+    unsigned long spins = 0;
     pthread_t xen;
 
     (void)state;
     assert_int_equal(pthread_create(&xen, NULL, set_neighbour, &taken), 0);
     while (taken < RACE_ROUNDS) {
         evtchn_take(66);
+        if (++spins == SPINS_MAX)
+            fail_msg("an event was lost after %u", taken);
         if (evtchn_take(65))
             __atomic_add_fetch(&taken, 1, __ATOMIC_RELEASE);
     }

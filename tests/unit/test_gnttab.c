@@ -229,7 +229,73 @@ static void a8_many_parked_pages_come_back_one_by_one(void **state)
     check_nothing_is_left(&w);
 }
 
+/* Parking more must not put off the retry. */
+static void a8_retries_come_on_time(void **state)
+{
+    struct world w;
+    grant_ref_t refs[2];
+
+    (void)state;
+    set_up(&w);
+    for (unsigned i = 0; i < array_size(refs); i++) {
+        refs[i] = take(&w, new_page(&w));
+        gnttab_give(&w.gt, refs[i], false);
+        assert_non_null(fake_map_grant(DOM, refs[i], false));
+    }
+    for (unsigned i = 0; i < array_size(refs); i++) {
+        gnttab_end(&w.gt, refs[i]);
+        fake_unmap_grant(refs[i], false);
+        fake_run_for(&w.loop, GNTTAB_RETRY_NS * 3 / 5);
+    }
+    check_nothing_is_left(&w);
+}
+
 /* ---- Growing, and failing to */
+
+static void references_are_used_again(void **state)
+{
+    enum { NR = 10 };
+    struct world w;
+    grant_ref_t refs[NR], fresh;
+
+    (void)state;
+    set_up(&w);
+    for (unsigned i = 0; i < NR; i++)
+        refs[i] = take(&w, new_page(&w));
+    fresh = w.gt.fresh;
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < NR; i++)
+            gnttab_end(&w.gt, refs[i]);
+        for (unsigned i = 0; i < NR; i++)
+            refs[i] = take(&w, new_page(&w));
+        assert_int_equal(w.gt.fresh, fresh);
+    }
+    for (unsigned i = 0; i < NR; i++)
+        gnttab_end(&w.gt, refs[i]);
+    check_nothing_is_left(&w);
+}
+
+static void the_table_grows_to_our_own_limit(void **state)
+{
+    struct fake_config config = {.grant_frames = HV_GRANT_FRAMES_MAX};
+    struct world w;
+    char *page;
+    grant_ref_t ref;
+    unsigned nr = 0;
+    int error;
+
+    (void)state;
+    fake_start(&config);
+    set_up(&w);
+    page = new_page(&w);
+    while (!(error = gnttab_take(&w.gt, DOM, page, &ref)))
+        nr++;
+    assert_int_equal(error, -XEN_ENOSPC);
+    assert_int_equal(nr, HV_GRANT_FRAMES_MAX * REFS_PER_FRAME -
+                             GNTTAB_NR_RESERVED_ENTRIES);
+    assert_int_equal(fake_calls(FAKE_GRANT_FRAMES), HV_GRANT_FRAMES_MAX);
+    fake_stop();
+}
 
 static void reserved_references_stay_xens(void **state)
 {
@@ -466,6 +532,9 @@ int main(void)
         test_on_fake(release_keeps_the_page),
         test_on_fake(a8_a_page_that_is_still_mapped_is_parked),
         test_on_fake(a8_many_parked_pages_come_back_one_by_one),
+        test_on_fake(a8_retries_come_on_time),
+        test_on_fake(references_are_used_again),
+        cmocka_unit_test(the_table_grows_to_our_own_limit),
         test_on_fake(reserved_references_stay_xens),
         test_on_fake(the_table_grows_to_xens_limit),
         cmocka_unit_test(growing_fails_cleanly),

@@ -313,6 +313,30 @@ static void stopping_backwards_skips_nobody(void **state)
     close_ports(s, 4);
 }
 
+static void notify_self_and_stop_other(struct source *source)
+{
+    fake_evtchn_notify(source->port);
+    stop_all_of_other(source);
+}
+
+/* Stopping the one that comes next must not bring back the one that runs. */
+static void no_event_is_called_twice_in_a_turn(void **state)
+{
+    struct script script;
+    struct source s[3];
+
+    (void)state;
+    set_up(&script, s, 3);
+    open_ports(s, 3);
+    s[0].then = notify_self_and_stop_other;
+    s[0].other = &s[1];
+    fake_evtchn_notify(s[0].port);
+    fake_evtchn_notify(s[2].port);
+    loop_turn(&script.loop);
+    expect(&script, "p1 p3 ");
+    close_ports(s, 3);
+}
+
 static void a_restarted_event_waits_but_is_not_lost(void **state)
 {
     struct script script;
@@ -944,6 +968,7 @@ int main(void)
         test_on_fake(an_event_during_its_callback_is_not_lost),
         test_on_fake(a_stopped_event_is_not_called),
         test_on_fake(stopping_backwards_skips_nobody),
+        test_on_fake(no_event_is_called_twice_in_a_turn),
         test_on_fake(a_restarted_event_waits_but_is_not_lost),
         test_on_fake(ports_up_to_the_limit),
         test_on_fake(misuse_is_an_assert),

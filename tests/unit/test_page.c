@@ -166,6 +166,44 @@ static void the_bitmap_grows_with_the_frontier(void **state)
     fake_stop();
 }
 
+static void what_was_free_stays_free_when_the_bitmap_moves(void **state)
+{
+    struct fake_config config = {.pages = FAKE_PAGES_MAX};
+    struct pages pages;
+    char *first, *more, *hole;
+
+    (void)state;
+    fake_start(&config);
+    pages_init(&pages);
+    first = page_alloc(&pages, 1000);
+    hole = first + 10 * XEN_PAGE_SIZE;
+    page_free(&pages, hole, 5);
+    for (unsigned long nr = 2000; nr <= 32000; nr *= 16) {
+        more = page_alloc(&pages, nr);
+        assert_true(pages.ranges[0].bitmap_bits > nr);
+        assert_ptr_equal(page_alloc(&pages, 5), hole);
+        page_free(&pages, hole, 5);
+        page_free(&pages, more, nr);
+    }
+    fake_stop();
+}
+
+/* One page is left, and it would take a bitmap of two to use it. */
+static void a_tail_shorter_than_its_bitmap_is_lost(void **state)
+{
+    struct fake_config config = {.pages = FIRST + 32769};
+    struct pages pages;
+
+    (void)state;
+    fake_start(&config);
+    pages_init(&pages);
+    assert_non_null(page_alloc(&pages, PAGES_SMALL));
+    assert_non_null(page_alloc(&pages, 32768 - PAGES_SMALL - 1));
+    assert_int_equal(pages_available(&pages), 1);
+    assert_null(page_alloc(&pages, 1));
+    fake_stop();
+}
+
 static void a_bitmap_that_cannot_grow_is_an_error(void **state)
 {
     struct fake_config config = {.pages = 4096};
@@ -393,6 +431,8 @@ int main(void)
         test_on_fake(a_refused_mapping_is_an_error_not_a_loss),
         test_on_fake(misuse_is_an_assert),
         cmocka_unit_test(the_bitmap_grows_with_the_frontier),
+        cmocka_unit_test(what_was_free_stays_free_when_the_bitmap_moves),
+        cmocka_unit_test(a_tail_shorter_than_its_bitmap_is_lost),
         cmocka_unit_test(a_bitmap_that_cannot_grow_is_an_error),
         cmocka_unit_test(every_page_is_handed_out_once),
         cmocka_unit_test(a_hole_is_never_handed_out),

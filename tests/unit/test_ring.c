@@ -136,6 +136,8 @@ static void sizes_are_those_of_xens_macro(void **state)
     struct ring ring;
 
     (void)state;
+    ring_init(&ring, page, XEN_PAGE_SIZE, 2016); /* not a byte is left */
+    assert_int_equal(ring.size, 2);
     for (unsigned pages = 1; pages <= 4; pages *= 2) {
         size_t bytes = pages * XEN_PAGE_SIZE;
 
