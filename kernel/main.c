@@ -152,6 +152,9 @@ static void start(struct system *system)
     libc_init(&system->pages, &system->console, finish);
     console_start(&system->console, &system->loop);
     random_init(&system->random);
+    if (!system->random.seeded)
+        log_warn("main", "this CPU has no random numbers: TCP and DNS can be "
+                         "guessed by who knows when the guest started");
     gnttab_init(&system->gnttab, &system->loop, &system->pages);
     xs_init(&system->xs, &system->loop);
     control_start(&system->control, &system->xs, on_shutdown, on_sysrq);

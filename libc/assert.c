@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a failed assert() calls (newlib's assert.h). Newlib's own version would
- * link stdio and abort(); this one says where, and ends the domain.
+ * What a failed assert() calls (newlib's assert.h): one line that says where,
+ * then a trap, whose report (xen/traps.c) shows registers and stack and ends
+ * the domain. Newlib's own version would link stdio and abort().
  */
 #include <assert.h>
 
@@ -11,5 +12,6 @@ _Noreturn void __assert_func(const char *file, int line, const char *function,
                              const char *condition)
 {
     (void)function; /* file and line say it already */
-    panic("%s:%d: %s", file, line, condition);
+    log_error("assert", "%s:%d: %s", file, line, condition);
+    __builtin_trap();
 }
