@@ -12,6 +12,7 @@
  */
 #include "net/net.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "apps/app.h"
@@ -37,8 +38,13 @@
 /* Pages that must be free for that, and for a vif's smallest pools. */
 #define PAGES_MIN (MEMORY_SHARE * MEMORY_MIN / XEN_PAGE_SIZE + 32)
 
+/* What lwIP's DHCP messages have room for is 40; most names are shorter. */
+#define HOSTNAME_MAX 32
+
 static struct net {
     struct app *app;
+    struct xs_request name; /* the domain's name, for DHCP servers */
+    char hostname[HOSTNAME_MAX + 1];
     struct xenbus_list list;
     struct vif *vifs[NET_VIFS_MAX]; /* by index; NULL: not there */
     struct vifconfig configs[NET_VIFS_MAX];
@@ -47,6 +53,7 @@ static struct net {
     struct task changed;
     void (*listen)(void *arg);
     void *listen_arg;
+    bool stopped;
 } net;
 
 /* ---- What lwIP asks of us (arch/cc.h) */
@@ -154,11 +161,24 @@ static void found(struct xenbus_list *list, uint32_t index)
     vif = vif_create(index, app->loop, app->pages, app->gnttab, app->xs);
     if (!vif)
         return;
+    netif_set_hostname(&vif->netif, net.hostname);
     net.vifs[index] = vif;
     if (net.given[index])
         address_configure(vif, &net.configs[index]);
     else
         address_configure_stored(vif);
+}
+
+/* A host name is made of letters, digits and hyphens (RFC 1123, 2.1). */
+static void name_done(struct xs_request *request)
+{
+    if (request->error)
+        return;
+    strncpy(net.hostname, request->value, HOSTNAME_MAX);
+    for (char *c = net.hostname; *c; c++) {
+        if (!isalnum((unsigned char)*c))
+            *c = '-';
+    }
 }
 
 static void all_found(struct xenbus_list *list, int error)
@@ -230,16 +250,19 @@ int net_start(struct app *app)
     tcpguard_init(app->loop, app->random);
     lwip_init();
     netif_add_ext_callback(&net.watch, netif_changed);
+    net.name.done = name_done;
+    xs_read(app->xs, &net.name, XS_NO_TRANSACTION, "name");
     xenbus_list(&net.list, app->xs, "device/vif", found, all_found);
     return 0;
 }
 
 void net_stop(void)
 {
-    for (unsigned i = 0; i < NET_VIFS_MAX; i++) {
+    for (unsigned i = 0; i < NET_VIFS_MAX && !net.stopped; i++) {
         if (net.vifs[i])
             vif_close(net.vifs[i]);
     }
+    net.stopped = true;
 }
 
 /* ---- Counters */
@@ -328,7 +351,7 @@ void net_counters(void (*fn)(void *arg, const char *name, int vif,
                              uint64_t value),
                   void *arg)
 {
-    for (unsigned i = 0; i < NET_VIFS_MAX; i++) {
+    for (unsigned i = 0; i < NET_VIFS_MAX && !net.stopped; i++) {
         if (net.vifs[i])
             count_vif(fn, arg, net.vifs[i]);
     }

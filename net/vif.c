@@ -27,6 +27,7 @@
 #include "net/tcpguard.h"
 #include "net/timeouts.h"
 
+#include "lwip/dhcp.h"
 #include "lwip/etharp.h"
 #include "lwip/ethip6.h"
 #include "lwip/prot/ip.h"
@@ -319,9 +320,18 @@ no_memory:
     return NULL;
 }
 
+static err_t transmit_nothing(struct netif *netif, struct pbuf *p)
+{
+    (void)netif;
+    (void)p;
+    return ERR_IF;
+}
+
 void vif_close(struct vif *vif)
 {
-    timer_stop(vif->loop, &vif->dhcp_slow);
-    netif_set_down(&vif->netif);
+    vif->netif.linkoutput = transmit_nothing;
+    dhcp_stop(&vif->netif);
+    netif_remove(&vif->netif);
+    address_update(vif);
     netfront_destroy(vif->front);
 }

@@ -46,7 +46,7 @@ static struct lan {
     unsigned nr_captured;
     uint8_t last[LAN_BYTES_MAX];
     size_t last_bytes;
-    bool hold;
+    bool hold, no_store;
     uint16_t ip_id;
     char log[1 << 20];
     size_t log_bytes;
@@ -715,12 +715,13 @@ bool lan_logged(const char *text)
     return strstr(lan.log, text) != NULL;
 }
 
-struct app *lan_machine(const char *cmdline, unsigned nr_vifs,
-                        unsigned long pages)
+static void make_guest(const char *cmdline, const struct fake_config *config)
 {
     log_set_sink(keep_line, NULL);
-    fake_start(&(struct fake_config){.pages = pages});
-    fake_xs_start();
+    fake_start(config);
+    lan.no_store = config->no_store;
+    if (!lan.no_store)
+        fake_xs_start();
     pages_init(&lan.pages);
     loop_init(&lan.loop);
     options_parse(&lan.options, cmdline);
@@ -736,12 +737,29 @@ struct app *lan_machine(const char *cmdline, unsigned nr_vifs,
         .gnttab = &lan.gnttab,
         .xs = &lan.xs,
     };
-    lan.nr_vifs = nr_vifs;
-    for (unsigned i = 0; i < nr_vifs; i++) {
-        lan.netbacks[i] = netback_new(i);
-        netback_on_frame(lan.netbacks[i], on_frame, (void *)(uintptr_t)i);
-    }
+}
+
+struct app *lan_machine_without_store(void)
+{
+    make_guest("", &(struct fake_config){.no_store = true});
     return &lan.app;
+}
+
+struct app *lan_machine(const char *cmdline, unsigned nr_vifs,
+                        unsigned long pages)
+{
+    make_guest(cmdline, &(struct fake_config){.pages = pages});
+    lan.nr_vifs = nr_vifs;
+    for (unsigned i = 0; i < nr_vifs; i++)
+        lan_attach(i);
+    return &lan.app;
+}
+
+struct netback *lan_attach(unsigned vif)
+{
+    lan.netbacks[vif] = netback_new(vif);
+    netback_on_frame(lan.netbacks[vif], on_frame, (void *)(uintptr_t)vif);
+    return lan.netbacks[vif];
 }
 
 int lan_net_start(void)
@@ -774,27 +792,49 @@ void lan_up(void)
         lan_until(lan_count("link_up", (int)i));
 }
 
-void lan_stop(void)
+static void free_netbacks(void)
 {
-    lan_run(100 * NS_PER_MS); /* let the last frames go */
-    net_stop();
-    lan_run(NS_PER_S);
-    for (unsigned i = 0; i < lan.nr_vifs; i++)
-        netback_free(lan.netbacks[i]);
-    lan_run(NS_PER_S);
-    if (lan.gnttab.nr_live)
-        fake_fail("%u grant references are left", lan.gnttab.nr_live);
-    if (lan.pages.nr_used != lan.gnttab.nr_frames)
-        fake_fail("%lu pages are lost",
-                  lan.pages.nr_used - lan.gnttab.nr_frames);
+    for (unsigned i = 0; i < NET_VIFS_MAX; i++) {
+        if (lan.netbacks[i])
+            netback_free(lan.netbacks[i]);
+    }
+}
+
+static void free_script(void)
+{
     lan_drop_all();
     free(lan.taken);
+    lan.taken = NULL;
     while (lan.hosts) {
         struct lan_host *host = lan.hosts;
 
         lan.hosts = host->next;
         free(host);
     }
+}
+
+void lan_abandon(void)
+{
+    free_netbacks();
+    free_script();
+    if (!lan.no_store)
+        fake_xs_stop();
+    fake_stop();
+}
+
+void lan_stop(void)
+{
+    lan_run(100 * NS_PER_MS); /* let the last frames go */
+    net_stop();
+    lan_run(NS_PER_S);
+    free_netbacks();
+    lan_run(NS_PER_S);
+    if (lan.gnttab.nr_live)
+        fake_fail("%u grant references are left", lan.gnttab.nr_live);
+    if (lan.pages.nr_used != lan.gnttab.nr_frames)
+        fake_fail("%lu pages are lost",
+                  lan.pages.nr_used - lan.gnttab.nr_frames);
+    free_script();
     fake_xs_stop();
     fake_stop();
     fake_check_clean();

@@ -57,6 +57,8 @@ int lan_main(const struct lan_test *tests, unsigned nr, const char *only);
  * to the xenstore. Pages: the guest's memory; 0 is the fake's default. */
 struct app *lan_machine(const char *cmdline, unsigned nr_vifs,
                         unsigned long pages);
+/* The same with neither xenstore nor vifs. */
+struct app *lan_machine_without_store(void);
 int lan_net_start(void);
 /* Both, with everything at its default. */
 struct app *lan_start(const char *cmdline, unsigned nr_vifs);
@@ -65,7 +67,11 @@ void lan_up(void);
 /* Close everything and check that no page, grant, port, timer or byte of lwIP's
  * memory is left that was not there at the start. */
 void lan_stop(void);
+/* For tests that end before net_start succeeded, or cannot close everything. */
+void lan_abandon(void);
 
+/* One more vif, as `xl network-attach` brings it. */
+struct netback *lan_attach(unsigned vif);
 struct netback *lan_netback(unsigned vif);
 struct app *lan_app(void);
 /* Turn the loop. */

@@ -421,7 +421,7 @@ static void test_ten_thousand_idle_connections(void **state)
     lan_open(&c, hosts[0], GUEST, 60000, PORT);
     lan_send_tcp(&c, LAN_PSH | LAN_ACK, "hello", 5);
     lan_until(service.received == 5);
-    fake_stop(); /* closing them one by one is another test's business */
+    lan_abandon(); /* closing them one by one is another test's business */
 }
 
 /* Memory for some only: the rest are not answered, those there are stay. */
@@ -449,7 +449,7 @@ static void test_connections_beyond_memory(void **state)
     assert_true(lan_count("tcp_syn_refused", -1) > 0);
     lan_send_tcp(&first, LAN_PSH | LAN_ACK, "hello", 5);
     lan_until(service.received == 5);
-    fake_stop();
+    lan_abandon();
 }
 
 /* ---- Sending */
