@@ -347,6 +347,17 @@ static int start(struct server *server)
     return http_tcp_start(&server->tcp, (uint16_t)server->port);
 }
 
+/* Tell the clients that it is over: else they would wait for a guest that is
+ * gone. Their resets leave with one more turn of the loop. */
+static void stop(struct server *server)
+{
+    bool has_clients = server->site.stats.open > 0;
+
+    http_tcp_stop(&server->tcp);
+    if (has_clients)
+        loop_turn(server->app->loop);
+}
+
 int app_main(struct app *app)
 {
     static struct server server;
@@ -366,5 +377,7 @@ int app_main(struct app *app)
     on_addresses(&server);
     if (!net_is_up())
         log_info("http", "no address yet: waiting for one");
-    return app_run(app);
+    app_run(app);
+    stop(&server);
+    return 0;
 }

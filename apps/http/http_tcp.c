@@ -430,12 +430,11 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t error)
         return ERR_VAL;
     stats->accepted++;
     has_place = make_place(tcp);
+    if (!has_place)
+        warn_refusal(tcp);
     if (has_place || stats->open < tcp->connections_max + HTTP_REFUSING_MAX)
         client = client_create(tcp, pcb);
-    if (!has_place || !client) {
-        stats->refused++;
-        warn_refusal(tcp);
-    }
+    stats->refused += !has_place || !client;
     if (!client)
         return ERR_MEM; /* lwIP resets it */
     if (has_place)
