@@ -8,6 +8,7 @@
  * window, whatever it tries, and that is all it costs. If it makes no progress
  * at all for a while it is cut off; a client that is merely silent may stay.
  */
+// serves: tcp 7
 #include "apps/app.h"
 #include "net/net.h"
 
