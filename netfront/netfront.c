@@ -561,7 +561,9 @@ static void queue_work(struct task *task)
         return;
     rx_refill(q);
     queue_show(q);
-    if (!more)
+    if (more)
+        queue_wake(q);
+    else
         task_stop(q->nf->loop, &q->work);
 }
 

@@ -26,6 +26,8 @@
 #define FRAME_MAX 65535u
 #define REFS_MAX  (HV_GRANT_FRAMES_MAX * 512u)
 #define KEPT_MAX  1024u
+#define STORM_NS  10000
+#define HALF      (XEN_PAGE_SIZE / 2)
 
 struct frame {
     struct frame *next;
@@ -48,6 +50,8 @@ struct netback {
     void *arg;
     char front[64], back[64], mac[18];
     enum xenbus_state state;
+    uint64_t storm_due_ns;
+    bool away; /* it will not come back until netback_start */
 
     netif_rx_sring_t *rx;
     netif_tx_sring_t *tx;
@@ -55,33 +59,36 @@ struct netback {
     evtchn_port_t rx_port, tx_port;
     RING_IDX rx_req_cons, rx_rsp_prod, tx_req_cons, tx_rsp_prod;
     bool rx_look, tx_look;
+    bool lied; /* by hand: from here on its own view of the rings is void */
 
     struct frame *backlog, **backlog_tail;
     unsigned nr_backlog;
     uint16_t unanswered[SLOTS]; /* ids of transmit requests taken */
     unsigned nr_unanswered;
     bool in_flight[0x10000]; /* transmit ids */
-    bool seen[REFS_MAX];
+    bool seen[REFS_MAX][2];
     struct kept kept[KEPT_MAX];
     unsigned nr_kept;
 };
 
 /* ---- Audit */
 
-/* The page behind a reference is zero but for [offset, offset + bytes). */
-static void audit_page(struct netback *nb, grant_ref_t ref, unsigned offset,
-                       unsigned bytes)
+/* Bytes [begin, end) of the page behind a reference are zero, but for
+ * [offset, offset + bytes), when they are first seen. */
+static void audit_page(struct netback *nb, grant_ref_t ref, unsigned begin,
+                       unsigned end, unsigned offset, unsigned bytes)
 {
     uint8_t page[XEN_PAGE_SIZE];
+    unsigned part = begin ? 1 : 0;
 
     if (ref >= REFS_MAX)
         fake_fail("netback: reference %u", ref);
-    if (nb->seen[ref])
+    if (nb->seen[ref][part])
         return;
-    nb->seen[ref] = true;
+    nb->seen[ref][part] = true;
     if (fake_copy_from_grant(DOM0, ref, 0, page, sizeof(page)))
         fake_fail("netback: reference %u is not granted", ref);
-    for (unsigned i = 0; i < sizeof(page); i++)
+    for (unsigned i = begin; i < end; i++)
         if (page[i] && !(i >= offset && i < offset + bytes))
             fake_fail("netback: a page was granted with a past (%u)", i);
 }
@@ -98,7 +105,10 @@ static void audit_tx(struct netback *nb, const netif_tx_request_t *request,
         fake_fail("netback: tx id %u is in flight already", request->id);
     if (fake_copy_to_grant(DOM0, request->gref, 0, "", 0) == GNTST_okay)
         fake_fail("netback: tx pages may be written");
-    audit_page(nb, request->gref, request->offset, bytes);
+    /* A frame in the other half may have been put, but not pushed yet. */
+    audit_page(nb, request->gref, request->offset & HALF,
+               (request->offset & HALF) + (bytes > HALF ? 2 * HALF : HALF),
+               request->offset, bytes);
 }
 
 /* ---- Events */
@@ -180,16 +190,23 @@ bool netback_rx_next(struct netback *nb, netif_rx_request_t *request)
     return true;
 }
 
+static void rx_put(struct netback *nb, const void *response)
+{
+    memcpy(&nb->rx->ring[nb->rx_rsp_prod++ % SLOTS].rsp, response,
+           sizeof(netif_rx_response_t));
+}
+
 void netback_rx_answer(struct netback *nb, uint16_t id, uint16_t offset,
                        uint16_t flags, int16_t status)
 {
-    nb->rx->ring[nb->rx_rsp_prod++ % SLOTS].rsp =
-        (netif_rx_response_t){id, offset, flags, status};
+    nb->lied = true;
+    rx_put(nb, &(netif_rx_response_t){id, offset, flags, status});
 }
 
 void netback_rx_extra(struct netback *nb, const netif_extra_info_t *extra)
 {
-    memcpy(&nb->rx->ring[nb->rx_rsp_prod++ % SLOTS].rsp, extra, sizeof(*extra));
+    nb->lied = true;
+    rx_put(nb, extra);
 }
 
 static void put_hash(struct netback *nb)
@@ -199,7 +216,7 @@ static void put_hash(struct netback *nb)
 
     if (!netback_rx_next(nb, &request))
         fake_fail("netback: no request for an extra info");
-    netback_rx_extra(nb, &extra);
+    rx_put(nb, &extra);
 }
 
 static void put_chunk(struct netback *nb, const uint8_t *data, size_t bytes,
@@ -210,11 +227,11 @@ static void put_chunk(struct netback *nb, const uint8_t *data, size_t bytes,
 
     if (!netback_rx_next(nb, &request))
         fake_fail("netback: no request for a chunk");
-    audit_page(nb, request.gref, 0, 0);
+    audit_page(nb, request.gref, 0, XEN_PAGE_SIZE, 0, 0);
     if (netback_write(nb, request.gref, offset, data, bytes))
         fake_fail("netback: rx reference %u is not granted", request.gref);
     keep(nb, request.gref, true);
-    netback_rx_answer(nb, request.id, offset, flags, bytes);
+    rx_put(nb, &(netif_rx_response_t){request.id, offset, flags, bytes});
 }
 
 static uint16_t rx_flags(unsigned flags)
@@ -287,7 +304,7 @@ static bool rx_step(struct netback *nb)
 {
     bool did = false;
 
-    if (!nb->rx_look || nb->manner.manual)
+    if (!nb->rx_look || nb->manner.manual || nb->lied)
         return false;
     nb->rx_look = false;
     while (nb->backlog && rx_has_room(nb)) {
@@ -332,11 +349,17 @@ bool netback_tx_next(struct netback *nb, netif_tx_request_t *request)
     return true;
 }
 
-void netback_tx_answer(struct netback *nb, uint16_t id, int16_t status)
+static void tx_put(struct netback *nb, uint16_t id, int16_t status)
 {
     nb->in_flight[id] = false;
     nb->tx->ring[nb->tx_rsp_prod++ % SLOTS].rsp =
         (netif_tx_response_t){id, status};
+}
+
+void netback_tx_answer(struct netback *nb, uint16_t id, int16_t status)
+{
+    nb->lied = true;
+    tx_put(nb, id, status);
 }
 
 /* The requests of one frame; the first one's size is made its own. */
@@ -399,7 +422,7 @@ static void answer_all(struct netback *nb)
         uint16_t id = ids[nb->manner.shuffle ? other : i];
 
         ids[nb->manner.shuffle ? other : i] = ids[i];
-        netback_tx_answer(nb, id, nb->manner.tx_status);
+        tx_put(nb, id, nb->manner.tx_status);
     }
     nb->nr_unanswered = 0;
 }
@@ -409,7 +432,7 @@ static bool tx_step(struct netback *nb)
     unsigned long before = nb->stats.tx_frames;
     unsigned unanswered = nb->nr_unanswered;
 
-    if (nb->manner.manual)
+    if (nb->manner.manual || nb->lied)
         return false;
     while (nb->tx_look && !nb->manner.hold_tx) {
         while (nb->tx->req_prod != nb->tx_req_cons)
@@ -438,6 +461,7 @@ void netback_scribble(void *arg)
 
     if (!nb->rx)
         return;
+    nb->lied = true;
     fake_random_fill(junk, sizeof(junk));
     for (unsigned i = 0; i < SLOTS; i++) {
         memcpy(&nb->rx->ring[i], &junk[i % 16], sizeof(nb->rx->ring[i]));
@@ -474,7 +498,7 @@ static unsigned long front_need(struct netback *nb, const char *key)
     return value;
 }
 
-static void bind_ports(struct netback *nb)
+static bool bind_ports(struct netback *nb)
 {
     if (nb->offer.split) {
         nb->tx_port = front_need(nb, "event-channel-tx");
@@ -482,24 +506,36 @@ static void bind_ports(struct netback *nb)
     } else {
         nb->tx_port = nb->rx_port = front_need(nb, "event-channel");
     }
-    if (fake_evtchn_bind(DOM0, nb->rx_port) ||
-        (nb->tx_port != nb->rx_port && fake_evtchn_bind(DOM0, nb->tx_port)))
-        fake_fail("netback: ports %u and %u cannot be bound", nb->tx_port,
-                  nb->rx_port);
+    return !fake_evtchn_bind(DOM0, nb->rx_port) &&
+           (nb->tx_port == nb->rx_port || !fake_evtchn_bind(DOM0, nb->tx_port));
 }
 
-static void map_rings(struct netback *nb)
+static bool map_rings(struct netback *nb)
 {
     nb->tx_ref = front_need(nb, "tx-ring-ref");
     nb->rx_ref = front_need(nb, "rx-ring-ref");
     nb->tx = fake_map_grant(DOM0, nb->tx_ref, true);
     nb->rx = fake_map_grant(DOM0, nb->rx_ref, true);
-    if (!nb->tx || !nb->rx)
-        fake_fail("netback: rings %u and %u cannot be mapped", nb->tx_ref,
-                  nb->rx_ref);
+    return nb->tx && nb->rx;
 }
 
-static void connect(struct netback *nb)
+static void disconnect(struct netback *nb)
+{
+    if (nb->rx) {
+        fake_unmap_grant(nb->rx_ref, true);
+        fake_evtchn_unbind(nb->rx_port);
+    }
+    if (nb->tx) {
+        fake_unmap_grant(nb->tx_ref, true);
+        fake_evtchn_unbind(nb->tx_port);
+    }
+    nb->rx = NULL;
+    nb->tx = NULL;
+    while (nb->backlog)
+        free(backlog_take(nb));
+}
+
+static void check_features(struct netback *nb)
 {
     if (front_need(nb, "request-rx-copy") != 1 ||
         front_need(nb, "feature-rx-notify") != 1 ||
@@ -507,29 +543,26 @@ static void connect(struct netback *nb)
         front_need(nb, "feature-ipv6-csum-offload") != 1 ||
         front_number(nb, "feature-no-csum-offload", 0) != 0)
         fake_fail("netback: not the features of this frontend");
-    map_rings(nb);
-    bind_ports(nb);
+}
+
+static void connect(struct netback *nb)
+{
+    check_features(nb);
+    /* The frontend may have gone again since it said Connected. */
+    if (!map_rings(nb) || !bind_ports(nb)) {
+        disconnect(nb);
+        set_state(nb, XenbusStateClosed);
+        return;
+    }
     nb->rx_req_cons = nb->rx_rsp_prod = 0;
     nb->tx_req_cons = nb->tx_rsp_prod = 0;
     nb->nr_unanswered = 0;
     nb->rx_look = nb->tx_look = true;
+    nb->lied = false;
     memset(nb->in_flight, 0, sizeof(nb->in_flight));
     memset(nb->seen, 0, sizeof(nb->seen));
     nb->stats.connects++;
     set_state(nb, XenbusStateConnected);
-}
-
-static void disconnect(struct netback *nb)
-{
-    if (!nb->rx)
-        return;
-    fake_unmap_grant(nb->rx_ref, true);
-    fake_unmap_grant(nb->tx_ref, true);
-    fake_evtchn_unbind(nb->rx_port);
-    if (nb->tx_port != nb->rx_port)
-        fake_evtchn_unbind(nb->tx_port);
-    nb->rx = NULL;
-    nb->tx = NULL;
 }
 
 /* What the frontend's state makes of ours (Linux's frontend_changed). */
@@ -543,7 +576,7 @@ static bool state_step(struct netback *nb)
                front != XenbusStateConnected) {
         disconnect(nb);
         set_state(nb, XenbusStateClosed);
-    } else if (nb->state == XenbusStateClosed &&
+    } else if (nb->state == XenbusStateClosed && !nb->away &&
                front == XenbusStateInitialising) {
         set_state(nb, XenbusStateInitWait);
     } else {
@@ -563,6 +596,16 @@ static bool take_events(struct netback *nb)
     return rx || tx;
 }
 
+/* It never comes to rest, but lets time pass from one event to the next. */
+static bool storm(struct netback *nb)
+{
+    if (nb->manner.storm && fake_now() >= nb->storm_due_ns) {
+        nb->storm_due_ns = fake_now() + STORM_NS;
+        netback_notify(nb);
+    }
+    return nb->manner.storm;
+}
+
 static bool step(void *arg)
 {
     struct netback *nb = arg;
@@ -573,9 +616,7 @@ static bool step(void *arg)
     take_events(nb);
     did |= tx_step(nb);
     did |= rx_step(nb);
-    if (nb->manner.storm)
-        netback_notify(nb);
-    return did;
+    return did | storm(nb);
 }
 
 /* ---- Comings and goings */
@@ -612,11 +653,13 @@ void netback_start(struct netback *nb)
     write_flag(nb, "feature-split-event-channels", nb->offer.split);
     write_flag(nb, "feature-no-csum-offload", !nb->offer.csum_ipv4);
     write_flag(nb, "feature-ipv6-csum-offload", nb->offer.csum_ipv6);
+    nb->away = false;
     set_state(nb, XenbusStateInitWait);
 }
 
 void netback_close(struct netback *nb)
 {
+    nb->away = true;
     set_state(nb, XenbusStateClosing);
     disconnect(nb);
     set_state(nb, XenbusStateClosed);
@@ -681,11 +724,13 @@ bool netback_connected(const struct netback *nb)
 
 netif_rx_sring_t *netback_rx_ring(struct netback *nb)
 {
+    nb->lied = true;
     return nb->rx;
 }
 
 netif_tx_sring_t *netback_tx_ring(struct netback *nb)
 {
+    nb->lied = true;
     return nb->tx;
 }
 

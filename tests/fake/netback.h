@@ -52,7 +52,8 @@ typedef void netback_frame_fn(void *arg, const void *frame, size_t bytes,
 void netback_on_frame(struct netback *nb, netback_frame_fn *fn, void *arg);
 
 /* Queue a frame (at most 65535 bytes, copied) for the guest. It goes out when
- * the guest next sleeps and has posted room for it. */
+ * the guest next sleeps and has posted room for it, or is lost when the
+ * connection ends. */
 void netback_deliver(struct netback *nb, const void *frame, size_t bytes,
                      unsigned flags);
 
@@ -88,7 +89,8 @@ struct netback_manner *netback_manner(struct netback *nb);
 /* Unmap what was kept. */
 void netback_let_go(struct netback *nb);
 
-/* ---- By hand: netback_manner()->manual, or between two turns. */
+/* ---- By hand: netback_manner()->manual. Who writes to the rings, answers or
+ * scribbles here is alone with them until the next connection. */
 
 /* Take the guest's next request; false: there is none. */
 bool netback_rx_next(struct netback *nb, netif_rx_request_t *request);
