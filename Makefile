@@ -101,17 +101,22 @@ build/%.elf: build/%.elf.debug
 APP  ?= http
 PORT ?= 8080
 
-.PHONY: setup run size lint help clean
+.PHONY: setup run bench-boot size lint help clean
 setup: ## install what is missing and fetch third-party sources
 	@tools/setup
 
 run: ## serve APP=http on http://localhost:PORT=8080/ from a guest on real Xen
+	@tools/setup
+	@$(MAKE) --no-print-directory build/$(APP).elf
 	@tools/run --app $(APP) --port $(PORT)
+
+bench-boot: $(IMAGES) ## CPU time to a guest's first line, and least memory
+	@bench/boot
 
 size: $(IMAGES) ## bytes of every image, and of its parts
 	@tools/size $(IMAGES)
 
-lint: ## layering, style and formatting rules
+lint: $(PART_LIB) ## layering, style and formatting rules
 	@tools/lint
 
 help: ## this list
