@@ -40,21 +40,21 @@ struct gnttab;
 struct xs;
 
 struct app {
-    const char *name;           /* the image's: "hello" */
+    const char *name; /* the image's: "hello" */
     struct loop *loop;
     struct options *options;
     struct pages *pages;
     struct random *random;
-    struct console *console;    /* console/console.h: typed input */
+    struct console *console; /* console/console.h: typed input */
     struct gnttab *gnttab;
-    struct xs *xs;              /* xen/xs.h: the xenstore */
+    struct xs *xs; /* xen/xs.h: the xenstore */
     /* Set by the app if it wants to hear of it: called on the loop when the
      * toolstack asks for a shutdown or reboot, before app_run returns. */
     void (*stopping)(struct app *app);
     /* `xl sysrq DOMAIN KEY`; NULL: logged only. */
     void (*sysrq)(struct app *app, char key);
-    unsigned stop_reason;       /* SHUTDOWN_poweroff or _reboot (sched.h) */
-    bool stop;                  /* app_run is to return, or has */
+    unsigned stop_reason; /* SHUTDOWN_poweroff or _reboot (sched.h) */
+    bool stop;            /* app_run is to return, or has */
 };
 
 /* The app's. 0: all went well. */

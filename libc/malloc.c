@@ -25,9 +25,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAD_BYTES  64 /* of each slab page and each run */
-#define SLOT_BYTES  16 /* smallest slot, and every block's alignment */
-#define SLAB_SPACE  (XEN_PAGE_SIZE - HEAD_BYTES)
+#define HEAD_BYTES   64 /* of each slab page and each run */
+#define SLOT_BYTES   16 /* smallest slot, and every block's alignment */
+#define SLAB_SPACE   (XEN_PAGE_SIZE - HEAD_BYTES)
 #define BITMAP_WORDS 4 /* 252 slots of 16 bytes */
 
 #define MAGIC_SLAB UINT32_C(0x51ab51ab)
@@ -36,22 +36,22 @@
 /* Chosen so that a page is filled almost to the end by each. */
 static const uint16_t sizes[] = {16,  32,  48,  64,  80,  96,   128,  160, 192,
                                  256, 320, 448, 576, 800, 1008, 1344, 2016};
-#define NR_SIZES array_size(sizes)
+#define NR_SIZES  array_size(sizes)
 #define SMALL_MAX 2016
 
 struct head {
     uint32_t magic;
-    uint16_t size_class, nr_free;  /* slab */
-    unsigned long nr_pages;        /* run */
-    uint64_t free[BITMAP_WORDS];   /* slab: 1 = free */
-    struct head *next, **link;     /* slab with free slots: its size's list */
+    uint16_t size_class, nr_free; /* slab */
+    unsigned long nr_pages;       /* run */
+    uint64_t free[BITMAP_WORDS];  /* slab: 1 = free */
+    struct head *next, **link;    /* slab with free slots: its size's list */
 };
 
 _Static_assert(sizeof(struct head) <= HEAD_BYTES, "heads fit their place");
 
 static struct {
     struct pages *pages;
-    struct head *slabs[NR_SIZES];  /* those with free slots */
+    struct head *slabs[NR_SIZES]; /* those with free slots */
     struct libc_heap heap;
 } m;
 
@@ -131,7 +131,8 @@ static struct head *slab_make(unsigned size_class)
     slab->magic = MAGIC_SLAB;
     slab->size_class = (uint16_t)size_class;
     slab->nr_free = (uint16_t)slots;
-    for (unsigned w = 0; w < BITMAP_WORDS; w++, slots -= slots < 64 ? slots : 64)
+    for (unsigned w = 0; w < BITMAP_WORDS;
+         w++, slots -= slots < 64 ? slots : 64)
         slab->free[w] = slots < 64 ? (UINT64_C(1) << slots) - 1 : UINT64_MAX;
     slab_link(slab);
     return slab;

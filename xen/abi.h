@@ -40,7 +40,7 @@
 #define must_check __attribute__((warn_unused_result))
 
 /* The structure that embeds member MEMBER at PTR. */
-#define container_of(ptr, type, member)                                        \
+#define container_of(ptr, type, member) \
     ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #define array_size(a) (sizeof(a) / sizeof((a)[0]))

@@ -27,9 +27,9 @@ uint64_t clock_system_ns(const vcpu_time_info_t *time, uint64_t (*tsc)(void))
 
     do {
         version = __atomic_load_n(&time->version, __ATOMIC_ACQUIRE);
-        ns = time->system_time + scale(tsc() - time->tsc_timestamp,
-                                       time->tsc_shift,
-                                       time->tsc_to_system_mul);
+        ns =
+            time->system_time + scale(tsc() - time->tsc_timestamp,
+                                      time->tsc_shift, time->tsc_to_system_mul);
         /* The record is read before the version is read again. */
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
     } while ((version & 1) ||
@@ -48,7 +48,7 @@ uint64_t clock_wall_base_ns(const shared_info_t *shared)
                  UINT64_C(1000000000) +
              shared->wc_nsec;
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    } while ((version & 1) || version != __atomic_load_n(&shared->wc_version,
-                                                         __ATOMIC_RELAXED));
+    } while ((version & 1) ||
+             version != __atomic_load_n(&shared->wc_version, __ATOMIC_RELAXED));
     return ns;
 }

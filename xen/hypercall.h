@@ -12,51 +12,51 @@
 
 #include "xen/abi.h"
 
-#define HYPERCALL_1(nr, a)                                                     \
-    ({                                                                         \
-        long res_;                                                             \
-        unsigned long a_ = (unsigned long)(a);                                 \
-        __asm__ volatile("call hypercall_page + %c[offset]"                    \
-                         : "=a"(res_), "+D"(a_)                                \
-                         : [offset] "i"((nr) * 32)                             \
-                         : "memory");                                          \
-        res_;                                                                  \
+#define HYPERCALL_1(nr, a)                                  \
+    ({                                                      \
+        long res_;                                          \
+        unsigned long a_ = (unsigned long)(a);              \
+        __asm__ volatile("call hypercall_page + %c[offset]" \
+                         : "=a"(res_), "+D"(a_)             \
+                         : [offset] "i"((nr)*32)            \
+                         : "memory");                       \
+        res_;                                               \
     })
 
-#define HYPERCALL_2(nr, a, b)                                                  \
-    ({                                                                         \
-        long res_;                                                             \
-        unsigned long a_ = (unsigned long)(a), b_ = (unsigned long)(b);        \
-        __asm__ volatile("call hypercall_page + %c[offset]"                    \
-                         : "=a"(res_), "+D"(a_), "+S"(b_)                      \
-                         : [offset] "i"((nr) * 32)                             \
-                         : "memory");                                          \
-        res_;                                                                  \
+#define HYPERCALL_2(nr, a, b)                                           \
+    ({                                                                  \
+        long res_;                                                      \
+        unsigned long a_ = (unsigned long)(a), b_ = (unsigned long)(b); \
+        __asm__ volatile("call hypercall_page + %c[offset]"             \
+                         : "=a"(res_), "+D"(a_), "+S"(b_)               \
+                         : [offset] "i"((nr)*32)                        \
+                         : "memory");                                   \
+        res_;                                                           \
     })
 
-#define HYPERCALL_3(nr, a, b, c)                                               \
-    ({                                                                         \
-        long res_;                                                             \
-        unsigned long a_ = (unsigned long)(a), b_ = (unsigned long)(b),        \
-                      c_ = (unsigned long)(c);                                 \
-        __asm__ volatile("call hypercall_page + %c[offset]"                    \
-                         : "=a"(res_), "+D"(a_), "+S"(b_), "+d"(c_)            \
-                         : [offset] "i"((nr) * 32)                             \
-                         : "memory");                                          \
-        res_;                                                                  \
+#define HYPERCALL_3(nr, a, b, c)                                        \
+    ({                                                                  \
+        long res_;                                                      \
+        unsigned long a_ = (unsigned long)(a), b_ = (unsigned long)(b), \
+                      c_ = (unsigned long)(c);                          \
+        __asm__ volatile("call hypercall_page + %c[offset]"             \
+                         : "=a"(res_), "+D"(a_), "+S"(b_), "+d"(c_)     \
+                         : [offset] "i"((nr)*32)                        \
+                         : "memory");                                   \
+        res_;                                                           \
     })
 
-#define HYPERCALL_4(nr, a, b, c, d)                                            \
-    ({                                                                         \
-        long res_;                                                             \
-        unsigned long a_ = (unsigned long)(a), b_ = (unsigned long)(b),        \
-                      c_ = (unsigned long)(c);                                 \
-        register unsigned long d_ __asm__("r10") = (unsigned long)(d);         \
-        __asm__ volatile("call hypercall_page + %c[offset]"                    \
-                         : "=a"(res_), "+D"(a_), "+S"(b_), "+d"(c_), "+r"(d_)  \
-                         : [offset] "i"((nr) * 32)                             \
-                         : "memory");                                          \
-        res_;                                                                  \
+#define HYPERCALL_4(nr, a, b, c, d)                                           \
+    ({                                                                        \
+        long res_;                                                            \
+        unsigned long a_ = (unsigned long)(a), b_ = (unsigned long)(b),       \
+                      c_ = (unsigned long)(c);                                \
+        register unsigned long d_ __asm__("r10") = (unsigned long)(d);        \
+        __asm__ volatile("call hypercall_page + %c[offset]"                   \
+                         : "=a"(res_), "+D"(a_), "+S"(b_), "+d"(c_), "+r"(d_) \
+                         : [offset] "i"((nr)*32)                              \
+                         : "memory");                                         \
+        res_;                                                                 \
     })
 
 static inline long hypercall_set_trap_table(const trap_info_t *table)

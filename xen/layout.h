@@ -11,8 +11,8 @@
  *     + 2 pages           grant table frames
  *     ...                 unmapped
  *   layout_virt_base      the image: pages 0, 1, ... of the domain
- *   + LAYOUT_LINEAR       all pages of the domain, in order, without the image's
- *                         text and rodata
+ *   + LAYOUT_LINEAR       all pages of the domain, in order, without the
+ * image's text and rodata
  *
  * Everything the code refers to by symbol lies below 2 GiB (-mcmodel=small);
  * linear memory grows upwards without that limit.
@@ -29,7 +29,8 @@
 #define LAYOUT_SCRATCH     1
 #define LAYOUT_GRANTS      2
 /* The image must leave this much of its slot free below itself. */
-#define LAYOUT_WINDOW_BYTES 0x48000 /* 2 + HV_GRANT_FRAMES_MAX pages, and a gap */
+#define LAYOUT_WINDOW_BYTES \
+    0x48000 /* 2 + HV_GRANT_FRAMES_MAX pages, and a gap */
 
 #define LAYOUT_TRAPS 20 /* vectors 0 to 19: all that a PV guest can receive */
 

@@ -6,7 +6,8 @@
  *
  * The builder maps the image and the pages behind it readable, writable and
  * executable. Changing that entry by entry would cost a hypercall's work per
- * page, and giving its L1 tables up the same again. So they are kept, and moved:
+ * page, and giving its L1 tables up the same again. So they are kept, and
+ * moved:
  *
  *   - to LAYOUT_LINEAR above the image, with no-execute set in the one L2 entry
  *     that leads to each. There all memory of the domain is, page by page in
@@ -53,9 +54,9 @@
 #define BATCH 32
 
 static struct {
-    char *base;           /* page 0: where the builder put it, then linear */
-    const uint64_t *p2m;  /* the builder's; frame numbers by page */
-    const uint64_t *top;  /* L4 */
+    char *base;          /* page 0: where the builder put it, then linear */
+    const uint64_t *p2m; /* the builder's; frame numbers by page */
+    const uint64_t *top; /* L4 */
     unsigned long mapped_end;           /* the builder mapped pages below */
     unsigned long l2_next;              /* [l2_next, free_first) are set */
     unsigned long free_first, free_end; /* aside for L2 tables, and */
@@ -201,9 +202,8 @@ static void fill_slot(uint64_t *table, uintptr_t slot, uint64_t shared_info)
 /* A page becomes a table only when no writable mapping of it is left. */
 static void make_readonly(unsigned long page)
 {
-    if (hypercall_update_va_mapping(mm_address(page),
-                                    entry_for(mm_frame(page), PTE_R),
-                                    UVMF_INVLPG))
+    if (hypercall_update_va_mapping(
+            mm_address(page), entry_for(mm_frame(page), PTE_R), UVMF_INVLPG))
         panic("mm: Xen will not make page %lu read-only", page);
 }
 
@@ -236,8 +236,8 @@ static void renew_image(struct updates *updates, unsigned long table,
                         uint64_t shared_info)
 {
     uintptr_t slot = slot_of(layout_virt_base);
-    uintptr_t mapped_end = (uintptr_t)layout_virt_base +
-                           mm.mapped_end * XEN_PAGE_SIZE;
+    uintptr_t mapped_end =
+        (uintptr_t)layout_virt_base + mm.mapped_end * XEN_PAGE_SIZE;
     uint64_t l2;
 
     for (; slot < mapped_end; slot += LAYOUT_SLOT_BYTES) {
@@ -296,10 +296,11 @@ static void divide(unsigned long first, unsigned long nr_pages)
 {
     unsigned long last = nr_pages - 1;
 
-    mm.l2_next = first + 1 + borders(0, image_page(layout_end) - 1,
-                                     LAYOUT_SLOT_BYTES);
-    mm.free_first = mm.l2_next + borders(mm.mapped_end - 1, last,
-                                         (uintptr_t)LAYOUT_SLOT_BYTES * ENTRIES);
+    mm.l2_next =
+        first + 1 + borders(0, image_page(layout_end) - 1, LAYOUT_SLOT_BYTES);
+    mm.free_first =
+        mm.l2_next + borders(mm.mapped_end - 1, last,
+                             (uintptr_t)LAYOUT_SLOT_BYTES * ENTRIES);
     mm.l1_next = nr_pages;
     mm.free_end = nr_pages;
     if (last >= mm.mapped_end)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's page tables. For files of xen/ only: the rest of the guest sees pages
- * through kernel/page.h.
+ * The guest's page tables. For files of xen/ only: the rest of the guest sees
+ * pages through kernel/page.h.
  */
 #ifndef XEN_MM_H
 #define XEN_MM_H

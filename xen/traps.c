@@ -39,22 +39,14 @@ enum { TAIL_RIP, TAIL_CS, TAIL_RFLAGS, TAIL_RSP, TAIL_SS };
 extern char trap_stubs[];
 
 static const char *const names[LAYOUT_TRAPS] = {
-    [0] = "divide error",
-    [1] = "debug",
-    [3] = "breakpoint",
-    [4] = "overflow",
-    [5] = "bound range",
-    [6] = "invalid opcode",
-    [7] = "no FPU",
-    [8] = "double fault",
-    [10] = "invalid TSS",
-    [11] = "segment not present",
-    [12] = "stack fault",
-    [13] = "general protection fault",
-    [14] = "page fault",
-    [16] = "x87 error",
-    [17] = "alignment check",
-    [18] = "machine check",
+    [0] = "divide error",     [1] = "debug",
+    [3] = "breakpoint",       [4] = "overflow",
+    [5] = "bound range",      [6] = "invalid opcode",
+    [7] = "no FPU",           [8] = "double fault",
+    [10] = "invalid TSS",     [11] = "segment not present",
+    [12] = "stack fault",     [13] = "general protection fault",
+    [14] = "page fault",      [16] = "x87 error",
+    [17] = "alignment check", [18] = "machine check",
     [19] = "SIMD error",
 };
 
@@ -89,16 +81,16 @@ static void report_what(const struct trap_regs *regs, const uint64_t *tail)
     uint64_t error = tail == regs->tail ? 0 : regs->tail[0];
 
     if (regs->vector == 14)
-        log_error("trap", "%s (vector 14, error 0x%lx) at %016lx, address %016lx",
-                  name, error, tail[TAIL_RIP],
+        log_error("trap",
+                  "%s (vector 14, error 0x%lx) at %016lx, address %016lx", name,
+                  error, tail[TAIL_RIP],
                   hv_info()->shared->vcpu_info[0].arch.cr2);
     else
         log_error("trap", "%s (vector %lu, error 0x%lx) at %016lx", name,
                   regs->vector, error, tail[TAIL_RIP]);
 }
 
-static void report_registers(const struct trap_regs *regs,
-                             const uint64_t *tail)
+static void report_registers(const struct trap_regs *regs, const uint64_t *tail)
 {
     log_error("trap", "rax %016lx rbx %016lx rcx %016lx", regs->rax, regs->rbx,
               regs->rcx);
