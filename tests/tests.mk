@@ -51,12 +51,12 @@ test_files = $(1) $(filter %.c,$(call test_words,$(1)))
 test_libs  = $(if $(filter lwip,$(call test_words,$(1))),$(TP_$(2)_LIB_LWIP)) \
              $(if $(filter pico,$(call test_words,$(1))),$(TP_$(2)_OBJ_PICO))
 
-build/host/obj/%.o: %.c | $(TP_STAMP_XEN) $(TP_STAMP_SRC_LWIP) $(TP_STAMP_PICO)
+build/host/obj/%.o: %.c tests/tests.mk | $(TP_STAMP_XEN) $(TP_STAMP_SRC_LWIP) $(TP_STAMP_PICO)
 	$(TEST_SAY) HOSTCC $<
 	@mkdir -p $(@D)
 	$(TEST_Q)$(TP_HOST_CC) $(UNIT_FLAGS) -MMD -MP -c $< -o $@
 
-build/fuzz/obj/%.o: %.c | $(TP_STAMP_XEN) $(TP_STAMP_SRC_LWIP) $(TP_STAMP_PICO)
+build/fuzz/obj/%.o: %.c tests/tests.mk | $(TP_STAMP_XEN) $(TP_STAMP_SRC_LWIP) $(TP_STAMP_PICO)
 	$(TEST_SAY) FUZZCC $<
 	@mkdir -p $(@D)
 	$(TEST_Q)$(TP_FUZZ_CC) $(FUZZ_FLAGS) -MMD -MP -c $< -o $@
