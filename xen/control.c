@@ -37,8 +37,6 @@ static void node_ended(struct xs_request *r)
     node->tries = 0;
     if (node->word[0])
         node->act(node->control, node->word);
-    if (node->again)
-        node_look(node);
 }
 
 static void node_end(struct control_node *node, bool abort)
@@ -87,19 +85,18 @@ static void node_looked(struct xs_request *r)
     if (!r->error && r->value[0]) {
         r->done = node_started;
         xs_transaction_start(node->control->xs, r);
-    } else if (node->again) {
-        node_look(node);
     }
 }
 
 static void node_look(struct control_node *node)
 {
-    node->again = false;
     node->word[0] = '\0';
     node->request.done = node_looked;
     xs_read(node->control->xs, &node->request, XS_NO_TRANSACTION, node->path);
 }
 
+/* Events and answers come in one order: what is under way when the event comes
+ * is served after the change, and sees it, or does not commit. */
 static void node_changed(struct xs_watch *watch, const char *path)
 {
     struct control_node *node = container_of(watch, struct control_node, watch);
@@ -107,8 +104,6 @@ static void node_changed(struct xs_watch *watch, const char *path)
     (void)path;
     if (node->request.stage == XS_IDLE)
         node_look(node);
-    else
-        node->again = true;
 }
 
 static void node_start(struct control_node *node, struct control *control,

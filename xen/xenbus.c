@@ -489,7 +489,7 @@ static void backend_read(struct xs_request *r)
 
     dev->busy = false;
     if (!r->error && had && !strcmp(dev->backend, r->value)) {
-        dev->changed = true; /* removed and made again, perhaps */
+        /* Removed and made again, perhaps: the backend's state will tell. */
     } else if (!r->error && is_backend_path(r)) {
         forget(dev);
         strcpy(dev->backend, r->value);
@@ -623,10 +623,11 @@ void xenbus_stop(struct xenbus_device *dev)
 
 static void list_read(struct xs_request *r);
 
+/* If it is being read: events and answers come in one order, so the answer that
+ * is awaited is younger than any event that was seen. */
 static void list_begin(struct xenbus_list *list)
 {
-    list->again = list->request.stage != XS_IDLE;
-    if (list->again)
+    if (list->request.stage != XS_IDLE)
         return;
     list->request.done = list_read;
     xs_directory(list->xs, &list->request, XS_NO_TRANSACTION, list->path,
@@ -671,8 +672,6 @@ static void list_read(struct xs_request *r)
     if (list->done && !list->listed)
         list->done(list, error);
     list->listed = true;
-    if (list->again)
-        list_begin(list);
 }
 
 /* The event that every watch begins with says nothing: list_begin() was called

@@ -152,7 +152,7 @@ struct xenbus_list {
     const char *path;
     struct xs_request request;
     struct xs_watch watch;
-    bool again, listed, watching;
+    bool listed, watching;
     unsigned nr;
     uint32_t seen[XENBUS_LIST_MAX];
     char names[XENBUS_LIST_MAX * 12]; /* "4294967295" and its NUL, rounded up */

@@ -617,8 +617,6 @@ static void update_wrote(struct xs_request *r)
         u->error = r->error;
     if (--u->pending)
         return;
-    if (u->cancelled && u->t)
-        u->error = -XEN_EAGAIN;
     if (u->t)
         update_end(u);
     else

@@ -164,7 +164,7 @@ struct xs_update {
 };
 void xs_update(struct xs *xs, struct xs_update *u, struct xs_node *nodes,
                unsigned nr_nodes);
-/* Abandon it: `done` follows, with -XEN_EAGAIN if nothing was written. */
+/* Do not repeat it: `done` follows, with -XEN_EAGAIN if nothing was written. */
 void xs_update_cancel(struct xs_update *u);
 
 #endif

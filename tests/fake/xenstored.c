@@ -49,6 +49,7 @@ struct text {
 struct transaction {
     struct transaction *next;
     uint32_t id;
+    uint64_t began; /* the generation at its start */
     struct node *root;
     struct text *touched, *changes;
 };
@@ -82,7 +83,7 @@ static struct {
     struct text *fired;
     bool firing;
     struct message *out;
-    bool look_in, look_out;
+    bool look_in, look_out, jumped;
     uint32_t req_cons, rsp_prod;
     struct xsd_sockmsg head;
     char body[XENSTORE_PAYLOAD_MAX + 1];
@@ -433,16 +434,19 @@ static struct node *tree(struct transaction *t)
     return t ? t->root : xsd.root;
 }
 
+/* Note what the node was when the transaction began: what is newer, it made
+ * itself. */
 static void touch(struct transaction *t, const char *path)
 {
     struct node *node = t ? node_find(t->root, path) : NULL;
+    bool old = node && node->generation <= t->began;
 
     if (!t)
         return;
     for (struct text *text = t->touched; text; text = text->next)
         if (!strcmp(text->path, path))
             return;
-    text_add(&t->touched, path)->generation = node ? node->generation : 0;
+    text_add(&t->touched, path)->generation = old ? node->generation : 0;
 }
 
 /* The nearest node at or above `path` that exists. */
@@ -698,6 +702,7 @@ static void transaction_start(void)
     char id[12];
 
     t->id = ++xsd.next_transaction;
+    t->began = xsd.generation;
     t->root = node_copy(xsd.root, NULL);
     t->next = xsd.transactions;
     xsd.transactions = t;
@@ -1103,10 +1108,10 @@ static uint32_t room(void)
 {
     uint32_t used = xsd.rsp_prod - fake_xs_ring()->rsp_cons;
 
-    if (used > XENSTORE_RING_SIZE)
+    if (used > XENSTORE_RING_SIZE && !xsd.jumped)
         fake_fail("xenstored: rsp_prod %u, rsp_cons %u", xsd.rsp_prod,
                   fake_xs_ring()->rsp_cons);
-    return XENSTORE_RING_SIZE - used;
+    return used > XENSTORE_RING_SIZE ? 0 : XENSTORE_RING_SIZE - used;
 }
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
@@ -1121,8 +1126,6 @@ static uint32_t send_some(uint32_t max)
     uint32_t left = (uint32_t)(m->bytes - m->at);
     uint32_t n = min_u32(min_u32(left, max), room());
 
-    if (!room())
-        xsd.look_out = false;
     if (xsd.faults.first_bytes && !m->at)
         n = min_u32(n, xsd.faults.first_bytes);
     for (uint32_t i = 0; i < n; i++)
@@ -1143,10 +1146,12 @@ static bool send_replies(void)
     uint32_t sent = 0;
     bool pause = false;
 
-    while (xsd.out && xsd.look_out && sent < max && !pause) {
+    while (xsd.out && xsd.look_out && sent < max && room() && !pause) {
         pause = xsd.faults.first_bytes && !xsd.out->at;
         sent += send_some(max - sent);
     }
+    if (xsd.out && !room())
+        xsd.look_out = false;
     if (sent)
         fake_evtchn_notify(FAKE_STORE_PORT);
     return sent > 0;
@@ -1161,6 +1166,14 @@ static bool step(void *arg)
         xsd.look_in = xsd.look_out = true;
     busy = read_requests();
     return send_replies() || busy;
+}
+
+void fake_xs_jump(uint32_t bytes)
+{
+    xsd.jumped = true;
+    xsd.rsp_prod += bytes;
+    fake_xs_ring()->rsp_prod = xsd.rsp_prod;
+    fake_evtchn_notify(FAKE_STORE_PORT);
 }
 
 /* ---- Beginning, end, and what was seen. */

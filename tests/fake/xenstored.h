@@ -96,6 +96,8 @@ void fake_xs_send(uint32_t type, uint32_t id, const void *body, size_t bytes);
 void fake_xs_send_header(uint32_t type, uint32_t id, uint32_t len);
 /* And any bytes at all. */
 void fake_xs_send_bytes(const void *bytes, size_t nr);
+/* Move the response index, as if so many bytes had been sent. */
+void fake_xs_jump(uint32_t bytes);
 
 struct xenstore_domain_interface *fake_xs_ring(void);
 

@@ -570,9 +570,11 @@ static void test_a10_backend_restarts(void **state)
         settle();
         assert_int_equal(driver.closes, i);
         assert_false(driver.dev.connected);
+        fake_xs_setf(BACK "/queues", "%u", i);
         back_start();
         fake_run_until(&loop, driver.connects == i + 1, 2 * NS_PER_S);
         assert_int_equal(driver.dev.reconnects, i);
+        assert_int_equal(driver.queues, i);
     }
     stop_and_check();
 }
@@ -815,6 +817,33 @@ static void test_fail(void **state)
     stop_and_check();
 }
 
+/* Not all backends wait for our word when they come back. */
+static void test_fail_and_return_to_init_wait(void **state)
+{
+    (void)state;
+    connect(&net_ops);
+    settle();
+    back.alive = false;
+    xenbus_fail(&driver.dev, "enough");
+    settle();
+    fake_xs_set(BACK "/state", "2"); /* back from Connected */
+    settle();
+    assert_int_equal(driver.opens, 2);
+    xenbus_fail(&driver.dev, "enough");
+    settle();
+    fake_xs_set(BACK "/state", "2"); /* it did not go */
+    settle();
+    assert_int_equal(driver.opens, 2);
+    fake_xs_set(BACK "/state", "6");
+    fake_run_for(&loop, NS_PER_MS);
+    fake_xs_set(BACK "/state", "2");
+    settle();
+    assert_int_equal(driver.opens, 3);
+    fake_xs_set(BACK "/state", "4");
+    fake_run_until(&loop, driver.connects == 2, NS_PER_S);
+    stop_and_check();
+}
+
 static void test_fail_in_connected(void **state)
 {
     (void)state;
@@ -991,7 +1020,10 @@ static void test_list_attach_later(void **state)
     fake_xs_device("vif", 1);
     settle();
     assert_int_equal(nr_found, 1);
+    assert_int_equal(fake_xs_count(XS_DIRECTORY), 2);
     fake_xs_set("device/vif/1/state", "2");
+    settle();
+    assert_int_equal(fake_xs_count(XS_DIRECTORY), 2);
     fake_xs_device_remove("vif", 1);
     fake_xs_device("vif", 1);
     fake_xs_device("vif", 0);
@@ -1076,6 +1108,7 @@ int main(void)
         test(detach_by_force),
         test(attach_with_another_backend),
         test(fail),
+        test(fail_and_return_to_init_wait),
         test(fail_in_connected),
         test(fail_while_xenstored_is_silent),
         test(open_fails),

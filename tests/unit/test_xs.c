@@ -191,6 +191,25 @@ static void test_notifies_once_a_turn(void **state)
     assert_int_equal(fake_calls(FAKE_NOTIFY), before + 1);
 }
 
+static void read_another(struct xs_request *r)
+{
+    done(r);
+    xs_read(&xs, &ask[1].request, XS_NO_TRANSACTION, "name");
+}
+
+/* What an answer gives rise to goes out with the same turn. */
+static void test_answer_leads_to_request(void **state)
+{
+    uint64_t tasks;
+
+    (void)state;
+    ask[0].request.done = read_another;
+    do_read("name");
+    tasks = loop.task_calls;
+    wait_for(&ask[1]);
+    assert_int_equal(loop.task_calls, tasks);
+}
+
 static void test_values_of_all_sizes(void **state)
 {
     static const size_t sizes[] = {0,    1,    990,  995,  996,  997,  1007,
@@ -1115,8 +1134,7 @@ static void test_a11_response_index_out_of_range(void **state)
 {
     (void)state;
     begin_broken();
-    fake_xs_ring()->rsp_prod += XENSTORE_RING_SIZE + 1;
-    fake_evtchn_notify(FAKE_STORE_PORT);
+    fake_xs_jump(XENSTORE_RING_SIZE + 1);
     check_broken();
 }
 
@@ -1124,8 +1142,7 @@ static void test_a11_response_index_backwards(void **state)
 {
     (void)state;
     begin_broken();
-    fake_xs_ring()->rsp_prod -= 1;
-    fake_evtchn_notify(FAKE_STORE_PORT);
+    fake_xs_jump(-1u);
     check_broken();
 }
 
@@ -1234,6 +1251,7 @@ int main(void)
         test(permissions),
         test(order),
         test(notifies_once_a_turn),
+        test(answer_leads_to_request),
         test(values_of_all_sizes),
         test(too_large),
         cmocka_unit_test(test_no_xenstore),
