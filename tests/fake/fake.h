@@ -61,7 +61,9 @@ struct fake_config {
 #define FAKE_PAGES_MAX    65536
 #define FAKE_BACKENDS_MAX 16
 
-void fake_start(const struct fake_config *config); /* NULL: all defaults */
+/* NULL: all defaults. Whatever machine there was is gone: a test that failed
+ * half-way does not spoil the next one. */
+void fake_start(const struct fake_config *config);
 void fake_stop(void);
 
 /* The same as cmocka's setup and teardown functions, with fake_check_clean()

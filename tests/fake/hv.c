@@ -86,7 +86,6 @@ struct fake {
     unsigned marked_ports;
     unsigned nr_frames;
     unsigned nr_maps;
-    struct mapping maps[REFS_MAX];
     unsigned long calls[FAKE_NR_CALLS];
     struct fault faults[FAKE_NR_CALLS];
     unsigned char pages[FAKE_PAGES_MAX];
@@ -105,6 +104,7 @@ static union {
 static char console_page[XEN_PAGE_SIZE] __attribute__((aligned(4096)));
 static char store_page[XEN_PAGE_SIZE] __attribute__((aligned(4096)));
 static grant_entry_v1_t table[REFS_MAX] __attribute__((aligned(4096)));
+static struct mapping maps[REFS_MAX]; /* by reference, like the table */
 
 /* ---- Failing. */
 
@@ -685,7 +685,7 @@ void *__wrap_page_alloc_zeroed(struct pages *pages, unsigned long nr)
 static void check_not_shared(unsigned long page)
 {
     for (unsigned i = 0; i < fake.nr_frames * REFS_PER_FRAME; i++) {
-        struct mapping *map = &fake.maps[i];
+        struct mapping *map = &maps[i];
 
         if (table[i].flags != GTF_invalid && table[i].frame == frame_of(page))
             fake_fail("page %#lx is freed but grant %u permits it", page, i);
@@ -758,7 +758,7 @@ void *fake_map_grant(domid_t dom, grant_ref_t ref, bool write)
 
     if (check_entry(dom, ref, write, &page) != GNTST_okay)
         return NULL;
-    map = &fake.maps[ref];
+    map = &maps[ref];
     if (map->readers + map->writers && map->page != page)
         fake_fail("grant %u was changed while it was mapped", ref);
     map->page = page;
@@ -773,7 +773,7 @@ void *fake_map_grant(domid_t dom, grant_ref_t ref, bool write)
 
 void fake_unmap_grant(grant_ref_t ref, bool write)
 {
-    struct mapping *map = &fake.maps[ref];
+    struct mapping *map = &maps[ref];
     unsigned *count = write ? &map->writers : &map->readers;
     uint16_t clear = 0;
 
@@ -919,6 +919,8 @@ static void wipe_memory(void)
     ASAN_POISON_MEMORY_REGION(arena, (fake.config.pages + 1) * XEN_PAGE_SIZE);
     ASAN_UNPOISON_MEMORY_REGION(table, sizeof(table));
     memset(table, 0, fake.config.grant_frames * XEN_PAGE_SIZE);
+    memset(maps, 0,
+           fake.config.grant_frames * REFS_PER_FRAME * sizeof(maps[0]));
     ASAN_POISON_MEMORY_REGION(table, sizeof(table));
     memset(&shared, 0, sizeof(shared));
     memset(shared.info.evtchn_mask, 0xff, sizeof(shared.info.evtchn_mask));
@@ -931,8 +933,6 @@ void fake_start(const struct fake_config *config)
 {
     static const struct fake_config defaults;
 
-    if (fake.running)
-        fake_fail("fake_start() twice");
     memset(&fake, 0, sizeof(fake));
     fake.config = config ? *config : defaults;
     fill_defaults(&fake.config);
