@@ -371,25 +371,36 @@ static void tx_collect(struct netfront_queue *q)
     }
 }
 
-/* Is it time to tell the sender that waits? Not for every frame. */
-static bool tx_has_room(const struct netfront_tx *tx)
+/* How many more answers make it worth while to tell the sender that waits: it
+ * is not woken for every frame. */
+static unsigned tx_missing(const struct netfront_tx *tx)
 {
-    return tx->nr_free >= tx->wanted && tx->nr_free >= tx->nr_buffers / 4;
+    unsigned enough = tx->nr_buffers / 4;
+
+    if (enough < tx->wanted)
+        enough = tx->wanted;
+    return tx->nr_free < enough ? enough - tx->nr_free : 0;
 }
 
-/* Collect, and if a sender waits, tell it or ask to be woken. Nobody else
- * needs to know that a frame was sent: no event is asked for. */
+/* Collect, and tell the sender that waits when there is room again. */
 static void tx_run(struct netfront_queue *q)
 {
     struct netfront_tx *tx = &q->tx;
 
-    do
-        tx_collect(q);
-    while (q->running && tx->wanted && !tx_has_room(tx) && ring_arm(&tx->ring));
-    if (q->running && tx->wanted && tx_has_room(tx)) {
-        tx->wanted = 0;
-        q->nf->owner.sendable(q->nf->owner.arg);
-    }
+    tx_collect(q);
+    if (!q->running || !tx->wanted || tx_missing(tx))
+        return;
+    tx->wanted = 0;
+    q->nf->owner.sendable(q->nf->owner.arg);
+}
+
+/* Be woken if a sender waits; nobody else needs to know that a frame was sent,
+ * so no other event is asked for. True: there is room now. */
+static bool tx_arm(struct netfront_tx *tx)
+{
+    unsigned missing = tx_missing(tx);
+
+    return tx->wanted && (!missing || ring_arm_after(&tx->ring, missing));
 }
 
 /* ---- Transmit: requests */
@@ -559,6 +570,7 @@ static void queue_work(struct task *task)
     more = rx_run(q);
     if (!q->running)
         return;
+    more |= tx_arm(&q->tx);
     rx_refill(q);
     queue_show(q);
     if (more)

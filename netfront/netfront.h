@@ -29,7 +29,7 @@
 /* The largest frame either way without segmentation offload: 64 KiB - 1 is
  * what a backend with scatter-gather takes (netif.h); MTU_MAX from it. */
 #define NETFRONT_FRAME_MAX 65535
-#define NETFRONT_MTU_MIN   68     /* RFC 791: every link carries 68 bytes */
+#define NETFRONT_MTU_MIN   68 /* RFC 791: every link carries 68 bytes */
 #define NETFRONT_MTU_MAX   65521
 
 struct netfront;
@@ -38,11 +38,11 @@ struct netfront;
 struct netfront_frag {
     void *data;
     uint16_t bytes;
-    uint16_t buffer;  /* index of the page, for netfront_release */
+    uint16_t buffer; /* index of the page, for netfront_release */
 };
 
 struct netfront_frame {
-    uint32_t bytes;          /* sum of the pieces */
+    uint32_t bytes; /* sum of the pieces */
     uint16_t nr_frags;
     /* The TCP/UDP checksum was checked (by the sender's NIC, or the frame
      * never left the host): do not check it. */
@@ -69,7 +69,7 @@ struct netfront_owner {
 struct netfront_info {
     uint8_t mac[6];
     uint16_t mtu;
-    bool checksum_ipv4;  /* netfront_send may leave TCP/UDP checksums blank */
+    bool checksum_ipv4; /* netfront_send may leave TCP/UDP checksums blank */
     bool checksum_ipv6;
     bool scatter_gather;
     uint32_t tx_frame_max; /* largest frame netfront_send takes now, bytes */

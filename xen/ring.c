@@ -129,12 +129,18 @@ int ring_take(struct ring *ring, void *response, size_t bytes)
     return 1;
 }
 
-bool ring_arm(struct ring *ring)
+bool ring_arm_after(struct ring *ring, unsigned nr)
 {
     /* Ask, then look: pairs with RING_PUSH_RESPONSES_AND_CHECK_NOTIFY, which
      * stores rsp_prod and then looks at rsp_event. */
-    __atomic_store_n(&ring->shared->rsp_event, ring->rsp_cons + 1,
+    __atomic_store_n(&ring->shared->rsp_event, ring->rsp_cons + nr,
                      __ATOMIC_SEQ_CST);
-    return __atomic_load_n(&ring->shared->rsp_prod, __ATOMIC_SEQ_CST) !=
-           ring->rsp_cons;
+    return __atomic_load_n(&ring->shared->rsp_prod, __ATOMIC_SEQ_CST) -
+               ring->rsp_cons >=
+           nr;
+}
+
+bool ring_arm(struct ring *ring)
+{
+    return ring_arm_after(ring, 1);
 }

@@ -59,4 +59,9 @@ must_check int ring_take(struct ring *ring, void *response, size_t bytes);
  * meantime, take it first. */
 must_check bool ring_arm(struct ring *ring);
 
+/* The same for the nr-th response from here on, for who can do nothing with
+ * fewer. True: so many are there. At least so many requests are in flight, or
+ * are put and will be pushed. */
+must_check bool ring_arm_after(struct ring *ring, unsigned nr);
+
 #endif

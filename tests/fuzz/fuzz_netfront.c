@@ -167,7 +167,7 @@ static void check_alive(struct world *w, struct side *side)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     struct input in = {data, data + bytes};
-    struct world *w = world_start(&(struct fake_config){.pages = 512});
+    struct world *w = world_start(&(struct fake_config){.pages = 300});
     struct side *side = world_vif_up(w, 0);
 
     netback_manner(side->nb)->manual = true;

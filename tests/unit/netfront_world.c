@@ -93,6 +93,8 @@ static void on_sendable(void *arg)
     struct side *side = arg;
 
     side->sendables++;
+    if (side->on_sendable)
+        side->on_sendable(side);
 }
 
 static void on_receive(void *arg, const struct netfront_frame *frame)

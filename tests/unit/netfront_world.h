@@ -34,6 +34,7 @@ struct side {
     bool hold;                  /* do not release, but keep in `held` */
     unsigned held[WORLD_HELD_MAX], nr_held;
     void (*on_receive)(struct side *side, const struct netfront_frame *frame);
+    void (*on_sendable)(struct side *side);
     /* Seen by the backend: */
     unsigned long sent_frames;
     uint32_t sent_seq;

@@ -394,6 +394,38 @@ static void a_sender_without_room_is_told_once_when_there_is(void **state)
     world_stop(w);
 }
 
+static void send_until_full(struct side *side)
+{
+    while (side->accepted < 5000)
+        if (world_send(side, 1514, side->accepted, 1))
+            return;
+}
+
+static void send_until_full_too(struct side *side,
+                                const struct netfront_frame *frame)
+{
+    side->last_seq = world_check(frame->frags[0].data, frame->bytes);
+    send_until_full(side);
+}
+
+/* It refuses to send more in the callbacks as well, and must then be woken. */
+static void a_sender_that_always_has_more_never_stalls(void **state)
+{
+    struct world *w = world_start(NULL);
+    struct side *side = world_vif_up(w, 0);
+
+    (void)state;
+    world_settle(w);
+    side->ordered = true;
+    side->on_sendable = send_until_full;
+    side->on_receive = send_until_full_too;
+    world_deliver(side, 100, 0, 0);
+    fake_run_until(&w->loop, side->sent_frames == 5000, NS_PER_S);
+    /* A quarter of the pool at least for each time that it was woken. */
+    assert_in_range(side->sendables, 20, 5000 / (1024 / 16 * 2 / 4));
+    world_stop(w);
+}
+
 static void the_largest_frame_waits_for_as_much_room(void **state)
 {
     struct world *w = world_start(NULL);
@@ -725,6 +757,7 @@ int main(void)
         cmocka_unit_test(checksum_flags_pass_both_ways),
         cmocka_unit_test(hash_extra_infos_are_skipped),
         cmocka_unit_test(a_sender_without_room_is_told_once_when_there_is),
+        cmocka_unit_test(a_sender_that_always_has_more_never_stalls),
         cmocka_unit_test(the_largest_frame_waits_for_as_much_room),
         cmocka_unit_test(pages_that_the_owner_holds_slow_the_backend_down),
         cmocka_unit_test(releasing_what_is_not_out_is_our_own_error),

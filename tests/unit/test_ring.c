@@ -255,6 +255,23 @@ static void arming_asks_for_the_next_response(void **state)
     assert_false(ring_arm(&pair.front));
 }
 
+static void arming_can_ask_for_a_later_response(void **state)
+{
+    struct test_request request;
+    struct pair pair;
+
+    (void)state;
+    connect(&pair);
+    push_n(&pair, 5);
+    assert_false(ring_arm_after(&pair.front, 3));
+    for (unsigned i = 1; i <= 5; i++) {
+        assert_true(back_take(&pair, &request));
+        back_put(&pair, &request);
+        assert_int_equal(back_push(&pair), i == 3);
+        assert_int_equal(ring_arm_after(&pair.front, 3), i >= 3);
+    }
+}
+
 static void a_busy_frontend_is_not_notified(void **state)
 {
     struct test_request request;
@@ -490,6 +507,7 @@ int main(void)
         test_on_fake(indices_wrap),
         test_on_fake(a_busy_backend_is_not_notified),
         test_on_fake(arming_asks_for_the_next_response),
+        test_on_fake(arming_can_ask_for_a_later_response),
         test_on_fake(a_busy_frontend_is_not_notified),
         test_on_fake(a3_more_responses_than_requests),
         test_on_fake(a3_an_index_that_goes_backwards),
