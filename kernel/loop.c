@@ -11,8 +11,8 @@
  * take O(log n) amortised, and nothing is allocated. Tasks are a list. Those
  * timers and tasks that are due are moved to lists of the turn's own before the
  * first callback; what a callback starts goes to the heap or list proper and
- * waits there for the next turn. `link` points to whatever pointer
- * leads to the source, so stopping one is the same wherever it is.
+ * waits there for the next turn. `link` points to whatever pointer leads to the
+ * source, so stopping one is the same wherever it is.
  */
 #include "kernel/loop.h"
 #include "xen/evtchn.h"

@@ -44,19 +44,22 @@ TEST_ENV  := ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 \
 TEST_Q   = $(if $(filter 1,$(V)),,@)
 TEST_SAY = @printf '  %-7s %s\n'
 
-# The sources that the test $(1) names: our files, and the others' libraries
-# of kind $(2) (HOST or FUZZ).
+# The sources that the test $(1) names: our objects in $(2), and the others'
+# libraries of kind $(2) (HOST or FUZZ).
 test_words = $(shell sed -n 's,^// sources:,,p' $(1))
-test_files = $(1) $(filter %.c,$(call test_words,$(1)))
+test_objects = $(patsubst %.c,$(2)/%.o,$(1) \
+    $(filter %.c,$(call test_words,$(1))))
 test_libs  = $(if $(filter lwip,$(call test_words,$(1))),$(TP_$(2)_LIB_LWIP)) \
              $(if $(filter pico,$(call test_words,$(1))),$(TP_$(2)_OBJ_PICO))
 
-build/host/obj/%.o: %.c tests/tests.mk | $(TP_STAMP_XEN) $(TP_STAMP_SRC_LWIP) $(TP_STAMP_PICO)
+TEST_NEEDS := $(TP_STAMP_XEN) $(TP_STAMP_SRC_LWIP) $(TP_STAMP_PICO)
+
+build/host/obj/%.o: %.c tests/tests.mk | $(TEST_NEEDS)
 	$(TEST_SAY) HOSTCC $<
 	@mkdir -p $(@D)
 	$(TEST_Q)$(TP_HOST_CC) $(UNIT_FLAGS) -MMD -MP -c $< -o $@
 
-build/fuzz/obj/%.o: %.c tests/tests.mk | $(TP_STAMP_XEN) $(TP_STAMP_SRC_LWIP) $(TP_STAMP_PICO)
+build/fuzz/obj/%.o: %.c tests/tests.mk | $(TEST_NEEDS)
 	$(TEST_SAY) FUZZCC $<
 	@mkdir -p $(@D)
 	$(TEST_Q)$(TP_FUZZ_CC) $(FUZZ_FLAGS) -MMD -MP -c $< -o $@
@@ -64,14 +67,14 @@ build/fuzz/obj/%.o: %.c tests/tests.mk | $(TP_STAMP_XEN) $(TP_STAMP_SRC_LWIP) $(
 # $(1): the test's name
 define unit_program
 build/host/test_$(1): \
-    $$(patsubst %.c,build/host/obj/%.o,$$(call test_files,tests/unit/test_$(1).c)) \
+    $$(call test_objects,tests/unit/test_$(1).c,build/host/obj) \
     $$(call test_libs,tests/unit/test_$(1).c,HOST)
 	$$(TEST_Q)$$(TP_HOST_CC) $$(UNIT_FLAGS) $$(TEST_LINK) $$^ -lcmocka -o $$@
 endef
 
 define fuzz_program
 build/fuzz/fuzz_$(1): \
-    $$(patsubst %.c,build/fuzz/obj/%.o,$$(call test_files,tests/fuzz/fuzz_$(1).c)) \
+    $$(call test_objects,tests/fuzz/fuzz_$(1).c,build/fuzz/obj) \
     $$(call test_libs,tests/fuzz/fuzz_$(1).c,FUZZ)
 	$$(TEST_Q)$$(TP_FUZZ_CC) $$(FUZZ_FLAGS) -fsanitize=fuzzer $$(TEST_LINK) \
 	    $$^ -o $$@
@@ -104,19 +107,21 @@ build/fuzz/fuzz_%.result: build/fuzz/fuzz_% FORCE
 	@log=$<.log; rm -f $@; passed=1; failed=0; \
 	$(TEST_ENV) timeout 300 $< $$(find tests/fuzz/corpus/$* -type f) \
 	    </dev/null >$$log 2>&1 || { passed=0; failed=1; }; \
-	printf '  %-7s %-24s %4d passed, %d failed\n' REPLAY $* $$passed $$failed; \
+	printf '  %-7s %-24s %4d passed, %d failed\n' REPLAY $* \
+	    $$passed $$failed; \
 	if [ $$failed -ne 0 ]; then tail -n 60 $$log; fi; \
 	echo $$passed $$failed >$@
 
 .PHONY: unit fuzz unit-programs FORCE
-unit: $(UNIT_RESULTS)
+unit: $(UNIT_RESULTS) ## unit tests on the fake Xen, and the corpus
 	@cat $^ /dev/null | awk '{ passed += $$1; failed += $$2 } END { \
 	    printf "unit: %d passed, %d failed\n", passed, failed; \
 	    exit failed > 0 || passed == 0 }'
 
-unit-programs: $(UNIT_NAMES:%=build/host/test_%) $(FUZZ_NAMES:%=build/fuzz/fuzz_%)
+unit-programs: $(UNIT_NAMES:%=build/host/test_%) \
+    $(FUZZ_NAMES:%=build/fuzz/fuzz_%)
 
-fuzz: $(FUZZ_NAMES:%=fuzz-%)
+fuzz: $(FUZZ_NAMES:%=fuzz-%) ## every fuzzer for FUZZ_SECONDS=60
 
 # What it finds goes to build/fuzz/: corpus/NAME/, and crashes as NAME-*.
 fuzz-%: build/fuzz/fuzz_% FORCE
