@@ -32,8 +32,7 @@ static void node_ended(struct xs_request *r)
         return;
     }
     if (r->error)
-        log_debug("control", "%s: cannot clear: error %d", node->path,
-                  -r->error);
+        log_debug(node->path, "cannot clear: error %d", -r->error);
     node->tries = 0;
     if (node->word[0])
         node->act(node->control, node->word);
@@ -123,7 +122,7 @@ static void shutdown_act(struct control *control, const char *word)
     else if (!strcmp(word, "reboot"))
         control->shutdown(control, SHUTDOWN_reboot);
     else
-        log_warn("control", "request to %s: not supported", word);
+        log_warn("control", "asked to %s: not supported", word);
 }
 
 static void sysrq_act(struct control *control, const char *word)
@@ -134,7 +133,7 @@ static void sysrq_act(struct control *control, const char *word)
 static void feature_written(struct xs_request *r)
 {
     if (r->error)
-        log_debug("control", "%s: cannot write: error %d", r->path, -r->error);
+        log_debug(r->path, "cannot write: error %d", -r->error);
 }
 
 void control_start(struct control *control, struct xs *xs,

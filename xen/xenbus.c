@@ -40,12 +40,19 @@ static void path_join(char path[XENBUS_PATH_MAX], const char *node,
     assert(n < XENBUS_PATH_MAX);
 }
 
+/* Log what is wrong with an answer. When xenstored refused, its value is the
+ * name of the error. */
+static void complain(const struct xs_request *r, const char *what)
+{
+    log_warn("xenbus", "%s: %s: \"%.60s\"", r->path, what, r->value);
+}
+
 /* ---- Slow backends are news, once each time that one is waited for. */
 
 static void hotplug_error_read(struct xs_request *r)
 {
     if (!r->error && r->value_bytes)
-        log_warn("xenbus", "%s: %.120s", r->path, r->value);
+        complain(r, "the hotplug script failed");
 }
 
 static void slow_run(struct timer *timer)
@@ -60,8 +67,8 @@ static void slow_run(struct timer *timer)
                        : dev->backend[0] ? dev->state_path
                                          : dev->node_path;
 
-    log_warn("xenbus", "%s: still waiting for %s; the backend is %s", dev->node,
-             path, names[dev->backend_state]);
+    log_warn(dev->node, "still waiting for %s; the backend is %s", path,
+             names[dev->backend_state]);
     if (!dev->backend[0] || dev->slow_request.stage != XS_IDLE)
         return;
     /* Where Xen's hotplug scripts leave their last words. */
@@ -109,7 +116,7 @@ static void state_told(struct xs_request *r)
 
     /* ENOENT, EACCES: the toolstack has just removed our node. */
     if (r->error && r->error != -XEN_ENOENT && r->error != -XEN_EACCES)
-        log_warn("xenbus", "%s: cannot write: error %d", dev->path, -r->error);
+        complain(r, "cannot write");
     dev->busy = false;
     advance(dev);
 }
@@ -137,26 +144,28 @@ static void read_key(struct xenbus_device *dev, const char *node,
     xs_read(dev->xs, &dev->request, XS_NO_TRANSACTION, dev->path);
 }
 
-static void key_set(const struct xenbus_key *key, const struct xs_request *r)
+static void text_set(const struct xenbus_key *key, const struct xs_request *r)
 {
     bool fits = r->value_bytes < key->text_bytes &&
                 !memchr(r->value, 0, r->value_bytes);
+
+    key->text[0] = '\0';
+    if (!r->error && fits)
+        strcpy(key->text, r->value);
+    else if (r->error != -XEN_ENOENT)
+        complain(r, "no text of the right length");
+}
+
+static void number_set(const struct xenbus_key *key, const struct xs_request *r)
+{
     uint64_t number = key->fallback;
 
-    if (r->error && r->error != -XEN_ENOENT)
-        log_warn("xenbus", "%s: cannot read: error %d", r->path, -r->error);
-    if (key->text) {
-        strcpy(key->text, !r->error && fits ? r->value : "");
-        if (!r->error && !fits)
-            log_warn("xenbus", "%s: text too long, ignored: \"%.40s\"", r->path,
-                     r->value);
-        return;
-    }
-    if (!r->error && !xs_decimal(r->value, r->value_bytes, &number))
-        log_warn("xenbus", "%s: not a number: \"%.40s\"", r->path, r->value);
-    if (!r->error && number > key->max) {
-        log_warn("xenbus", "%s: %.40s is too large, taken as %u", r->path,
-                 r->value, (unsigned)key->max);
+    if (r->error == -XEN_ENOENT) {
+        /* not worth a line */
+    } else if (r->error || !xs_decimal(r->value, r->value_bytes, &number)) {
+        complain(r, "not a number");
+    } else if (number > key->max) {
+        complain(r, "too large");
         number = key->max;
     }
     *key->value = (uint32_t)number;
@@ -167,8 +176,9 @@ static void key_read(struct xs_request *r)
     struct xs_node *node = container_of(r, struct xs_node, request);
     struct xenbus_device *dev =
         container_of(node->update, struct xenbus_device, update);
+    const struct xenbus_key *key = &dev->keys[node - dev->nodes];
 
-    key_set(&dev->keys[node - dev->nodes], r);
+    (key->text ? text_set : number_set)(key, r);
     if (--dev->nr_pending)
         return;
     dev->busy = false;
@@ -248,8 +258,7 @@ static void published(struct xs_update *update, int error)
 
     dev->busy = false;
     if (error) {
-        log_error("xenbus", "%s: cannot publish its keys: error %d", dev->node,
-                  -error);
+        log_error(dev->node, "cannot publish its keys: error %d", -error);
         give_up(dev);
     }
     advance(dev);
@@ -262,7 +271,7 @@ static void open_device(struct xenbus_device *dev)
     dev->nr_nodes = 0;
     error = dev->ops->open(dev);
     if (error) {
-        log_error("xenbus", "%s: cannot open: error %d", dev->node, -error);
+        log_error(dev->node, "cannot open: error %d", -error);
         give_up(dev);
         decide(dev);
         return;
@@ -412,8 +421,7 @@ static void state_read(struct xs_request *r)
     if (!missing &&
         (r->error || !xs_decimal(r->value, r->value_bytes, &state) ||
          state > XenbusStateReconfigured)) {
-        log_warn("xenbus", "%s: not a state: \"%.40s\" (error %d)", dev->path,
-                 r->value, -r->error);
+        complain(r, "not a state");
         advance(dev); /* as if nothing had changed */
         return;
     }
@@ -466,8 +474,7 @@ static void backend_id_read(struct xs_request *r)
     dev->busy = false;
     if (r->error || !xs_decimal(r->value, r->value_bytes, &dom) ||
         dom >= DOMID_FIRST_RESERVED) {
-        log_error("xenbus", "%s: no domain: \"%.40s\" (error %d)", r->path,
-                  r->value, -r->error);
+        complain(r, "not a domain");
         forget(dev);
     } else {
         dev->backend_dom = (domid_t)dom;
@@ -497,10 +504,10 @@ static void backend_read(struct xs_request *r)
         read_key(dev, dev->node, "backend-id", backend_id_read);
         return;
     } else if (!r->error) {
-        log_error("xenbus", "%s: no path: \"%.80s\"", r->path, r->value);
+        complain(r, "not a path");
         forget(dev);
     } else if (had && r->error != -XEN_EIO) {
-        log_info("xenbus", "%s: removed", dev->node);
+        log_info(dev->node, "removed");
         forget(dev);
     }
     advance(dev);
@@ -599,16 +606,14 @@ void xenbus_start(struct xenbus_device *dev, struct xs *xs, struct loop *loop,
 
 void xenbus_fail(struct xenbus_device *dev, const char *format, ...)
 {
-    char why[100];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(why, sizeof(why), format, args);
+    log_line_v(LOG_ERROR, dev->node, format, args);
     va_end(args);
-    log_error("xenbus", "%s: given up until the backend comes back: %s",
-              dev->node, why);
     if (!dev->opened)
         return;
+    log_error(dev->node, "given up until the backend comes back");
     give_up(dev);
     task_start(dev->loop, &dev->task, task_run);
 }
@@ -647,12 +652,11 @@ static void list_name(struct xenbus_list *list, const char *name)
     uint64_t index;
 
     if (!xs_decimal(name, strlen(name), &index) || index > UINT32_MAX) {
-        log_warn("xenbus", "%s/%.40s: no device number", list->path, name);
+        log_warn(list->path, "no device number: \"%.40s\"", name);
     } else if (list_has(list, index)) {
         return;
     } else if (list->nr == XENBUS_LIST_MAX) {
-        log_warn("xenbus", "%s/%s: more than %u devices", list->path, name,
-                 XENBUS_LIST_MAX);
+        log_warn(list->path, "one too many: %s", name);
     } else {
         list->seen[list->nr++] = (uint32_t)index;
         list->found(list, (uint32_t)index);
@@ -668,7 +672,7 @@ static void list_read(struct xs_request *r)
     for (const char *name = list->names; name < end; name += strlen(name) + 1)
         list_name(list, name);
     if (error)
-        log_warn("xenbus", "%s: cannot list: error %d", list->path, -error);
+        log_warn(list->path, "cannot list: error %d", -error);
     if (list->done && !list->listed)
         list->done(list, error);
     list->listed = true;

@@ -332,7 +332,7 @@ static void directory_answer(struct xs *xs, struct xs_request *r, int error)
                                       : directory_got_part(xs, r);
     }
     if (r->stage == XS_IDLE) /* nothing more was asked */
-        finish(r, error, r->list, error ? 0 : r->list_used);
+        finish(r, error, error ? "" : r->list, error ? 0 : r->list_used);
 }
 
 static void answer(struct xs *xs)
