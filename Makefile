@@ -25,7 +25,7 @@ APPS := $(sort $(basename $(notdir $(wildcard apps/*.c))) \
                $(notdir $(patsubst %/,%,$(wildcard apps/*/))))
 IMAGES := $(APPS:%=build/%.elf)
 
-PARTS   := xen kernel console netfront net libc
+PARTS   := $(wildcard xen kernel console netfront blkfront net libc fs)
 LIB_SRC := $(filter-out %/boot.S,$(wildcard $(PARTS:%=%/*.c)))
 PART_LIB := $(PARTS:%=build/%.a)
 
