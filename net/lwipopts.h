@@ -62,6 +62,7 @@
 /* ---- IPv6 */
 
 #define LWIP_IPV6               1
+#define LWIP_ICMP6_HL           IP_DEFAULT_TTL /* of pings and errors */
 #define LWIP_IPV6_NUM_ADDRESSES 4 /* link-local, static, two announced */
 #define LWIP_IPV6_MLD           1 /* bridges snoop: no report, no solicitation */
 #define IPV6_FRAG_COPYHEADER    1 /* lwIP cannot reassemble in place: 64 bit */

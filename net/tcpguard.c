@@ -173,32 +173,13 @@ void tcpguard_drop_early(void)
     tcp_free_ooseq(pcb);
 }
 
-/* Cut the list before `first` and put that part in front. */
-static void rotate(struct tcp_pcb *first)
-{
-    struct tcp_pcb **link = &tcp_active_pcbs;
-    struct tcp_pcb *last = first;
-
-    if (first == tcp_active_pcbs)
-        return;
-    while (*link != first)
-        link = &(*link)->next;
-    while (last->next)
-        last = last->next;
-    *link = NULL;
-    last->next = tcp_active_pcbs;
-    tcp_active_pcbs = first;
-}
-
 void tcpguard_resume(void)
 {
     for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
         if (!pcb->unsent && !(pcb->flags & TF_ACK_NOW))
             continue;
-        if (tcp_output(pcb) == ERR_MEM) {
-            rotate(pcb);
+        if (tcp_output(pcb) == ERR_MEM)
             return;
-        }
     }
 }
 

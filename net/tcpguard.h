@@ -33,8 +33,8 @@ uint32_t tcpguard_isn(const ip_addr_t *local_ip, uint16_t local_port,
                       const ip_addr_t *remote_ip, uint16_t remote_port);
 err_t tcpguard_packet(struct tcp_pcb *pcb, const struct tcp_hdr *header);
 
-/* Let the connections that have something to send do so, until one of them
- * cannot; that one is the first the next time. */
+/* There is room to send again: let connections go on until one of them cannot.
+ * Each is limited by its window, so the next time it is another's turn. */
 void tcpguard_resume(void);
 
 /* Free the data that came before its turn on the connection that the last

@@ -645,6 +645,7 @@ static void test_answer_leaves_by_the_vif_that_was_asked(void **state)
     assert_int_equal(p->vif, 1);
     assert_memory_equal(p->frame, gateway->mac, 6);
     assert_ptr_equal(route("0.0.0.0", "203.0.113.9"), net_vif(0));
+    assert_ptr_equal(route("198.51.100.5", "203.0.113.9"), net_vif(1));
     lan_stop();
 }
 

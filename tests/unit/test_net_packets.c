@@ -193,6 +193,37 @@ static void test_transmit_checksums_in_software(void **state)
     with_offload(false, false);
 }
 
+/* Pieces of odd length, so that the rest of the sum is shifted by a byte. */
+static void test_software_checksum_of_odd_pieces(void **state)
+{
+    static const char text[] = "a datagram that was put together from pieces";
+    ip_addr_t to = IPADDR4_INIT_BYTES(192, 0, 2, 9);
+
+    (void)state;
+    lan_machine(BOTH, 1, 0);
+    netback_offer(lan_netback(0))->csum_ipv4 = false;
+    assert_int_equal(lan_net_start(), 0);
+    lan_up();
+    lan_drop_all();
+    struct udp_pcb *pcb = udp_service();
+    lan_host(0, "192.0.2.9");
+    for (size_t first = 1; first < 12; first++) {
+        struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)first, PBUF_RAM);
+        struct pbuf *q = pbuf_alloc(PBUF_RAW, 3, PBUF_RAM);
+        struct pbuf *r =
+            pbuf_alloc(PBUF_RAW, (u16_t)(sizeof(text) - first - 3), PBUF_RAM);
+
+        pbuf_cat(p, q);
+        pbuf_cat(p, r);
+        pbuf_take(p, text, sizeof(text));
+        assert_int_equal(udp_sendto(pcb, p, &to, 1), ERR_OK);
+        pbuf_free(p);
+        assert_memory_equal(expect(17)->payload + 8, text, sizeof(text));
+    }
+    udp_remove(pcb);
+    lan_stop();
+}
+
 static void test_blank_flag_is_used_where_offered(void **state)
 {
     (void)state;
@@ -482,6 +513,35 @@ static void test_fragment_flood_is_bounded(void **state)
     lan_stop();
 }
 
+/* ---- Memory */
+
+static void test_memory_limit(void **state)
+{
+    (void)state;
+    size_t used = memory_use().used;
+    uint64_t refused = memory_use().refused;
+
+    memory_set_limit(used + 1000);
+    void *a = net_malloc(600);
+    assert_non_null(a);
+    assert_int_equal(memory_use().used, used + 600);
+    assert_null(net_malloc(401));
+    assert_null(net_malloc(SIZE_MAX - 8));
+    assert_int_equal(memory_use().refused, refused + 2);
+    uint8_t *b = net_calloc(4, 100);
+    assert_non_null(b);
+    for (unsigned i = 0; i < 400; i++)
+        assert_int_equal(b[i], 0);
+    assert_null(net_malloc(1));
+    memory_set_limit(used);
+    assert_null(net_malloc(1));
+    net_free(a);
+    net_free(b);
+    net_free(NULL);
+    assert_int_equal(memory_use().used, used);
+    assert_int_equal(memory_use().used_max, used + 1000);
+}
+
 /* ---- Pages */
 
 static void test_pages_are_handed_over_then_copied(void **state)
@@ -700,6 +760,8 @@ LAN_TESTS(LAN_TEST(test_checksum_of_every_length_and_alignment),
           LAN_TEST(test_transmit_checksums_offloaded_for_ipv4_only),
           LAN_TEST(test_transmit_checksums_offloaded_for_ipv6_only),
           LAN_TEST(test_transmit_checksums_in_software),
+          LAN_TEST(test_software_checksum_of_odd_pieces),
+          LAN_TEST(test_memory_limit),
           LAN_TEST(test_blank_flag_is_used_where_offered),
           LAN_TEST(test_received_blank_checksum_is_accepted),
           LAN_TEST(test_received_wrong_checksum_is_dropped),
