@@ -269,7 +269,7 @@ static void reply_describe(const struct http_conn *conn,
         .close = conn->close,
         .keep_alive_told = conn->is_http10,
         .body_bytes = reply_body(conn, &bytes),
-        .wall_s = conn->site->wall_s ? conn->site->wall_s() : 0,
+        .date = http_site_date(conn->site),
     };
     if (conn->page)
         reply->type = conn->page->type;
@@ -277,7 +277,7 @@ static void reply_describe(const struct http_conn *conn,
         return;
     if (conn->status == 301) {
         reply->location = file->url;
-        reply->location_bytes = (int)(strlen(file->url) - strlen("index.html"));
+        reply->location_bytes = strlen(file->url) - strlen("index.html");
         return;
     }
     if (conn->status != 304)

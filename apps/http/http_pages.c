@@ -124,8 +124,9 @@ static void add_metric_head(struct http_text *text,
 
 static void add_seconds(struct http_text *text, uint64_t ns)
 {
-    http_text_add(text, "%lu.%09lu", (unsigned long)(ns / 1000000000),
-                  (unsigned long)(ns % 1000000000));
+    http_text_add_number(text, ns / 1000000000, 1);
+    http_text_add(text, ".");
+    http_text_add_number(text, ns % 1000000000, 9);
 }
 
 static void add_sample(struct http_text *text, const struct http_number *number)
@@ -142,7 +143,7 @@ static void add_sample(struct http_text *text, const struct http_number *number)
     if (number->unit == HTTP_NS)
         add_seconds(text, number->value);
     else
-        http_text_add(text, "%lu", (unsigned long)number->value);
+        http_text_add_number(text, number->value, 1);
     http_text_add(text, "\n");
 }
 
@@ -222,46 +223,64 @@ static void add_count(struct http_text *text, uint64_t count)
 
     while (count / unit >= 1000)
         unit *= 1000;
-    http_text_add(text, "%lu", (unsigned long)(count / unit));
+    http_text_add_number(text, count / unit, 1);
     while (unit > 1) {
         count %= unit;
         unit /= 1000;
-        http_text_add(text, ",%03lu", (unsigned long)(count / unit));
+        http_text_add(text, ",");
+        http_text_add_number(text, count / unit, 3);
     }
 }
 
 /* With one digit after the point: 1.5 MiB. */
 static void add_bytes(struct http_text *text, uint64_t bytes)
 {
-    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    static const char *const units[] = {" KiB", " MiB", " GiB", " TiB"};
     uint64_t tenths = bytes * 10 / 1024;
     unsigned unit = 0;
 
     if (bytes < 1024) {
-        http_text_add(text, "%lu bytes", (unsigned long)bytes);
+        http_text_add_number(text, bytes, 1);
+        http_text_add(text, " bytes");
         return;
     }
     while (tenths >= 10240 && unit < 3) {
         tenths /= 1024;
         unit++;
     }
-    http_text_add(text, "%lu.%lu %s", (unsigned long)(tenths / 10),
-                  (unsigned long)(tenths % 10), units[unit]);
+    http_text_add_number(text, tenths / 10, 1);
+    http_text_add(text, ".");
+    http_text_add_number(text, tenths % 10, 1);
+    http_text_add(text, units[unit]);
+}
+
+static void add_two(struct http_text *text, uint64_t large,
+                    const char *large_unit, uint64_t small,
+                    const char *small_unit)
+{
+    http_text_add_number(text, large, 1);
+    http_text_add(text, large_unit);
+    http_text_add_number(text, small, 1);
+    http_text_add(text, small_unit);
 }
 
 /* The two largest units that matter: "3 h 12 min", "12 min 5 s", "0.412 s". */
 static void add_duration(struct http_text *text, uint64_t ns)
 {
-    unsigned long ms = (unsigned long)(ns / 1000000), s = ms / 1000;
+    uint64_t ms = ns / 1000000, s = ms / 1000;
 
-    if (s < 60)
-        http_text_add(text, "%lu.%03lu s", s, ms % 1000);
-    else if (s < 3600)
-        http_text_add(text, "%lu min %lu s", s / 60, s % 60);
-    else if (s < 86400)
-        http_text_add(text, "%lu h %lu min", s / 3600, s / 60 % 60);
-    else
-        http_text_add(text, "%lu d %lu h", s / 86400, s / 3600 % 24);
+    if (s < 60) {
+        http_text_add_number(text, s, 1);
+        http_text_add(text, ".");
+        http_text_add_number(text, ms % 1000, 3);
+        http_text_add(text, " s");
+    } else if (s < 3600) {
+        add_two(text, s / 60, " min ", s % 60, " s");
+    } else if (s < 86400) {
+        add_two(text, s / 3600, " h ", s / 60 % 60, " min");
+    } else {
+        add_two(text, s / 86400, " d ", s / 3600 % 24, " h");
+    }
 }
 
 static void add_row(struct http_text *text, const struct http_number *number)
@@ -309,19 +328,18 @@ static void add_status(struct http_text *text, const struct http_source *source,
     unsigned i;
 
     text->failed |= !list_take(&list, source);
-    http_text_add(text, "%s", status_head);
+    http_text_add(text, status_head);
     if (is_live)
         http_text_add(text, "<meta http-equiv=\"refresh\" content=\"2\">\n");
     http_text_add(text, "<title>Status of ");
     http_text_add_html(text, source->name);
-    http_text_add(text, "</title>\n%s<header>\n<h1>Status of ", status_style);
+    http_text_add(text, "</title>\n", status_style, "<header>\n<h1>Status of ");
     http_text_add_html(text, source->name);
-    http_text_add(text,
-                  "</h1>\n<p><a href=\"/\">Home</a> · %s · "
-                  "<a href=\"/metrics\">Metrics</a></p>\n"
-                  "</header>\n<main>\n",
+    http_text_add(text, "</h1>\n<p><a href=\"/\">Home</a> · ",
                   is_live ? "<a href=\"/status\">Stop refreshing</a>"
-                          : "<a href=\"/status/live\">Refresh by itself</a>");
+                          : "<a href=\"/status/live\">Refresh by itself</a>",
+                  " · <a href=\"/metrics\">Metrics</a></p>\n"
+                  "</header>\n<main>\n");
     for (i = 0; i < list.nr; i++)
         if (!list.entries[i].shown)
             add_section(text, &list, i);

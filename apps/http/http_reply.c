@@ -51,7 +51,7 @@ unsigned http_status_index(int code)
 }
 
 /* RFC 9110, 5.6.7. */
-static void write_date(struct http_text *text, int64_t wall_s)
+void http_reply_date(char date[HTTP_DATE_BYTES], int64_t wall_s)
 {
     static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed",
                                     "Thu", "Fri", "Sat"};
@@ -59,13 +59,23 @@ static void write_date(struct http_text *text, int64_t wall_s)
                                        "May", "Jun", "Jul", "Aug",
                                        "Sep", "Oct", "Nov", "Dec"};
     time_t when = (time_t)wall_s;
+    struct http_text text;
     struct tm tm;
 
-    if (!wall_s || !gmtime_r(&when, &tm))
-        return;
-    http_text_add(text, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
-                  days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
-                  tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    gmtime_r(&when, &tm);
+    http_text_fixed(&text, date, HTTP_DATE_BYTES);
+    http_text_add(&text, days[tm.tm_wday], ", ");
+    http_text_add_number(&text, (unsigned)tm.tm_mday, 2);
+    http_text_add(&text, " ", months[tm.tm_mon], " ");
+    http_text_add_number(&text, (unsigned)tm.tm_year + 1900, 4);
+    http_text_add(&text, " ");
+    http_text_add_number(&text, (unsigned)tm.tm_hour, 2);
+    http_text_add(&text, ":");
+    http_text_add_number(&text, (unsigned)tm.tm_min, 2);
+    http_text_add(&text, ":");
+    http_text_add_number(&text, (unsigned)tm.tm_sec, 2);
+    http_text_add(&text, " GMT");
+    http_text_add_char(&text, '\0');
 }
 
 /* Fields that some statuses oblige us to send, or that explain them. */
@@ -76,12 +86,14 @@ static void write_status_fields(const struct http_reply *reply,
         http_text_add(text, "Allow: GET, HEAD\r\n");
     if (reply->status == 503)
         http_text_add(text, "Retry-After: 1\r\n");
-    if (reply->location)
-        http_text_add(text, "Location: %.*s\r\n", reply->location_bytes,
-                      reply->location);
+    if (reply->location) {
+        http_text_add(text, "Location: ");
+        http_text_add_bytes(text, reply->location, reply->location_bytes);
+        http_text_add(text, "\r\n");
+    }
     if (reply->etag)
-        http_text_add(text, "ETag: %s\r\nCache-Control: no-cache\r\n",
-                      reply->etag);
+        http_text_add(text, "ETag: ", reply->etag,
+                      "\r\nCache-Control: no-cache\r\n");
     else
         http_text_add(text, "Cache-Control: no-store\r\n");
 }
@@ -89,10 +101,9 @@ static void write_status_fields(const struct http_reply *reply,
 static void write_content_fields(struct http_text *text, const char *type,
                                  size_t bytes)
 {
-    http_text_add(text,
-                  "Content-Type: %s\r\nContent-Length: %lu\r\n"
-                  "X-Content-Type-Options: nosniff\r\n",
-                  type, (unsigned long)bytes);
+    http_text_add(text, "Content-Type: ", type, "\r\nContent-Length: ");
+    http_text_add_number(text, bytes, 1);
+    http_text_add(text, "\r\nX-Content-Type-Options: nosniff\r\n");
     if (!strncmp(type, "text/html", 9))
         http_text_add(text, "Content-Security-Policy: " POLICY "\r\n");
 }
@@ -110,8 +121,9 @@ void http_reply_write(const struct http_reply *reply, struct http_text *text)
 {
     const char *status = http_statuses[http_status_index(reply->status)].text;
 
-    http_text_add(text, "HTTP/1.1 %s\r\nServer: Xenolith\r\n", status);
-    write_date(text, reply->wall_s);
+    http_text_add(text, "HTTP/1.1 ", status, "\r\nServer: Xenolith\r\n");
+    if (reply->date)
+        http_text_add(text, "Date: ", reply->date, "\r\n");
     write_status_fields(reply, text);
     if (reply->type)
         write_content_fields(text, reply->type, reply->body_bytes);
@@ -121,5 +133,5 @@ void http_reply_write(const struct http_reply *reply, struct http_text *text)
     write_connection(reply, text);
     http_text_add(text, "\r\n");
     if (!reply->type && reply->status != 304 && !reply->is_head)
-        http_text_add(text, "%s\n", status);
+        http_text_add(text, status, "\n");
 }

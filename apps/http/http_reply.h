@@ -31,10 +31,14 @@ struct http_reply {
     const char *type;     /* NULL: the status as a sentence is the body */
     const char *etag;     /* NULL: the body is not to be stored */
     const char *location; /* of a redirect */
-    int location_bytes;
+    size_t location_bytes;
     size_t body_bytes; /* when type is set */
-    int64_t wall_s;    /* seconds since 1970; 0: nobody knows the time */
+    const char *date;  /* by http_reply_date(); NULL: nobody knows */
 };
+
+/* "Sat, 21 Nov 2026 05:01:55 GMT" of seconds since 1970. */
+#define HTTP_DATE_BYTES 30
+void http_reply_date(char date[HTTP_DATE_BYTES], int64_t wall_s);
 
 /* Write the head; with the body as well when it is just a sentence. */
 void http_reply_write(const struct http_reply *reply, struct http_text *text);

@@ -67,6 +67,16 @@ struct http_target http_site_find(const struct http_site *site,
     return target;
 }
 
+const char *http_site_date(struct http_site *site)
+{
+    int64_t now_s = site->wall_s ? site->wall_s() : 0;
+
+    if (now_s && now_s != site->date_s)
+        http_reply_date(site->date, now_s);
+    site->date_s = now_s;
+    return now_s ? site->date : NULL;
+}
+
 bool http_site_claim(struct http_site *site, size_t bytes)
 {
     if (bytes > site->buffers_max - site->buffers)

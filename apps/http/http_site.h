@@ -50,6 +50,8 @@ struct http_site {
     size_t buffers_max;
     /* The server's: */
     size_t buffers; /* bytes in use */
+    int64_t date_s; /* what `date` says */
+    char date[HTTP_DATE_BYTES];
     struct http_stats stats;
 };
 
@@ -64,6 +66,9 @@ struct http_target {
 /* Look up request->path (its end is used as scratch space). */
 struct http_target http_site_find(const struct http_site *site,
                                   struct http_request *request);
+
+/* The time for an answer's head, written once a second. NULL: unknown. */
+const char *http_site_date(struct http_site *site);
 
 /* Account for bytes of the shared budget; false: there is no room. */
 bool http_site_claim(struct http_site *site, size_t bytes);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Formatted text that knows its limit.
+ * Text that knows its limit.
  *
  * A growing text starts at TEXT_FIRST bytes and doubles; a page of a few KiB
- * is copied two or three times while it is made, which costs less than
- * formatting it once more to learn its length.
+ * is copied two or three times while it is made, which costs less than writing
+ * it once more to learn its length.
  */
 #include "apps/http/http_text.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TEXT_FIRST                                             \
     2048 /* half a page; /metrics needs two doublings or three \
@@ -50,29 +50,43 @@ static bool grow(struct http_text *text)
     return true;
 }
 
-void http_text_add(struct http_text *text, const char *format, ...)
+void http_text_add_bytes(struct http_text *text, const char *bytes, size_t len)
 {
-    va_list args;
-    int n;
+    while (!text->failed && len > text->size - text->used)
+        text->failed = !grow(text);
+    if (text->failed || !len)
+        return;
+    memcpy(text->bytes + text->used, bytes, len);
+    text->used += len;
+}
 
-    while (!text->failed) {
-        va_start(args, format);
-        n = vsnprintf(text->bytes ? text->bytes + text->used : NULL,
-                      text->size - text->used, format, args);
-        va_end(args);
-        if (n >= 0 && (size_t)n < text->size - text->used) {
-            text->used += (size_t)n;
-            return;
-        }
-        text->failed = n < 0 || !grow(text);
-    }
+void http_text_add_all(struct http_text *text, ...)
+{
+    const char *string;
+    va_list args;
+
+    va_start(args, text);
+    while ((string = va_arg(args, const char *)))
+        http_text_add_bytes(text, string, strlen(string));
+    va_end(args);
 }
 
 void http_text_add_char(struct http_text *text, char c)
 {
-    text->failed |= text->used == text->size && !grow(text);
-    if (!text->failed)
-        text->bytes[text->used++] = c;
+    http_text_add_bytes(text, &c, 1);
+}
+
+void http_text_add_number(struct http_text *text, uint64_t value,
+                          unsigned digits)
+{
+    char reversed[20], number[20]; /* UINT64_MAX has 20 digits */
+    unsigned n = 0, i;
+
+    for (; value || n < digits; value /= 10)
+        reversed[n++] = (char)('0' + value % 10);
+    for (i = 0; i < n; i++)
+        number[i] = reversed[n - 1 - i];
+    http_text_add_bytes(text, number, n);
 }
 
 static const char *html_entity(char c)
@@ -100,7 +114,7 @@ void http_text_add_html(struct http_text *text, const char *string)
     for (; *string; string++) {
         entity = html_entity(*string);
         if (entity)
-            http_text_add(text, "%s", entity);
+            http_text_add(text, entity);
         else
             http_text_add_char(text, *string);
     }

@@ -32,7 +32,7 @@ static const struct http_file files[] = {
 
 static void write_page(struct http_text *text, void *arg)
 {
-    http_text_add(text, "page %s", (const char *)arg);
+    http_text_add(text, "page ", (const char *)arg);
 }
 
 static void write_endless(struct http_text *text, void *arg)

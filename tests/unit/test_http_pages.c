@@ -400,7 +400,7 @@ static void test_page_larger_than_its_limit(void **state)
         http_text_growing(&text, limit);
         http_pages_metrics(&text, &source);
         assert_true(text.size <= limit);
-        assert_int_equal(text.failed, limit <= strlen(whole));
+        assert_int_equal(text.failed, limit < strlen(whole));
         http_text_free(&text);
     }
     free(whole);
@@ -414,15 +414,37 @@ static void test_text_fixed(void **state)
     (void)state;
     http_text_fixed(&text, buffer, 8);
     buffer[8] = '!';
-    http_text_add(&text, "%s", "1234567");
-    assert_false(text.failed);
-    assert_int_equal(text.used, 7);
-    http_text_add(&text, "%s", "8"); /* no room for its NUL */
-    assert_true(text.failed);
-    http_text_add(&text, "%s", "");
+    http_text_add(&text, "123", "", "4567");
     http_text_add_char(&text, '8');
+    assert_false(text.failed);
+    assert_memory_equal(buffer, "12345678!", 9);
+    http_text_add(&text, "");
+    assert_false(text.failed);
+    http_text_add(&text, "9");
     assert_true(text.failed);
+    http_text_add(&text, "");
+    assert_true(text.failed);
+    assert_int_equal(text.used, 8);
     assert_int_equal(buffer[8], '!');
+}
+
+static void test_text_numbers(void **state)
+{
+    static const char expected[] = "0 007 1000 18446744073709551615";
+    char buffer[64];
+    struct http_text text;
+
+    (void)state;
+    http_text_fixed(&text, buffer, sizeof(buffer));
+    http_text_add_number(&text, 0, 1);
+    http_text_add(&text, " ");
+    http_text_add_number(&text, 7, 3);
+    http_text_add(&text, " ");
+    http_text_add_number(&text, 1000, 2);
+    http_text_add(&text, " ");
+    http_text_add_number(&text, UINT64_MAX, 1);
+    assert_int_equal(text.used, strlen(expected));
+    assert_memory_equal(buffer, expected, strlen(expected));
 }
 
 int main(void)
@@ -437,6 +459,7 @@ int main(void)
         cmocka_unit_test(test_units),
         cmocka_unit_test(test_page_larger_than_its_limit),
         cmocka_unit_test(test_text_fixed),
+        cmocka_unit_test(test_text_numbers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
