@@ -8,11 +8,9 @@ resolved is written to a manifest, which names the result.
 
 import os
 import re
-import shutil
 import subprocess
 
-from paths import CACHE, HERE, Failure, digest, file_bytes, locked, \
-    need_tools, say
+from paths import CACHE, HERE, Failure, digest, locked, need_tools, say
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 ROLLING = ("sid", "unstable", "experimental")  # no -updates, no -security
@@ -135,6 +133,8 @@ class Packages:
         with open(self.manifest + ".new", "w") as file:
             file.write("\n".join(sorted(wanted)) + "\n")
         os.rename(self.manifest + ".new", self.manifest)
+        if not self.complete():
+            raise Failure("apt-get did not fetch all it said it would")
 
     def everything_named(self, configuration):
         """File names of all packages, also of those already here."""
@@ -165,7 +165,3 @@ class Packages:
             data.stdout.close()
             if data.wait() or done.returncode:
                 raise Failure(f"cannot unpack {os.path.basename(path)}")
-
-
-def forget(suite):
-    shutil.rmtree(os.path.join(CACHE, "packages", suite), ignore_errors=True)

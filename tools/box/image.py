@@ -20,8 +20,8 @@ import tempfile
 import zlib
 
 from debian import Packages
-from paths import CACHE, HERE, Failure, digest, file_bytes, keep_newest, \
-    locked, need_tools, say
+from paths import CACHE, HERE, Failure, digest, draft_of, file_bytes, \
+    keep_newest, locked, need_tools, say
 
 IMAGES = os.path.join(CACHE, "images")
 IMAGES_KEPT = 4             # 70 MB each: a few suites or working copies
@@ -334,10 +334,7 @@ def build(suite, refresh=False):
     with locked(os.path.join(IMAGES, "build.lock")):
         if not os.path.exists(folder):
             packages.fetch()
-            with tempfile.TemporaryDirectory(dir=CACHE) as work:
-                made = os.path.join(work, "image")
-                os.mkdir(made)
-                assemble(packages, made)
-                os.rename(made, folder)
+            with draft_of(folder) as draft:
+                assemble(packages, draft)
             keep_newest(IMAGES, IMAGES_KEPT)
     return folder

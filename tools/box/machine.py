@@ -19,8 +19,8 @@ import time
 
 import channel
 import image
-from paths import CACHE, HERE, Failure, digest, file_bytes, keep_newest, \
-    locked, need_tools, run_folder, say
+from paths import CACHE, Failure, digest, draft_of, file_bytes, \
+    keep_newest, locked, need_tools, run_folder, say
 
 QEMU = "qemu-system-x86_64"
 SNAPSHOTS = os.path.join(CACHE, "snapshots")
@@ -34,8 +34,11 @@ CPU = "max,-smap,-smep"
 
 # xsave=0: TCG's XSAVE ignores CR0.TS, and Xen, which switches FPU state
 # lazily, would leak one domain's registers into another.
+# dom0 has one CPU, the first, whatever the box has: with more, their spinning
+# on one another under emulation costs far more than they bring.
 XEN_ARGUMENTS = ("console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all "
-                 "xsave=0 spec-ctrl=no")
+                 "xsave=0 spec-ctrl=no dom0_max_vcpus=1 "
+                 f"dom0_mem={DOM0_MEMORY}M,max:{DOM0_MEMORY}M")
 
 # norandmaps: TCG keeps translated code by virtual address. With programs at
 # the same place every time, plugging a vif takes half as long.
@@ -81,8 +84,9 @@ def processor():
 
 def qemu_arguments(options, memory, forwards=(), restored=False):
     """qemu's command line; its working directory is the run folder."""
-    xen = (f"{XEN_ARGUMENTS} dom0_max_vcpus={options.cpus} "
-           f"dom0_mem={DOM0_MEMORY}M,max:{DOM0_MEMORY}M")
+    xen = XEN_ARGUMENTS
+    if options.cpus > 1:
+        xen += " dom0_vcpus_pin"
     network = NETWORK + "".join(
         f",hostfwd={f.protocol}:127.0.0.1:{f.host_port}-{f.address}:{f.port}"
         for f in forwards)
@@ -174,13 +178,19 @@ class Monitor:
         raise Failure(f"qemu ended at {command}")
 
 
-def start_qemu(folder, arguments):
+def die_with_parent():
+    """For a child before it runs: no orphan when its parent is killed."""
+    import ctypes
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)      # PR_SET_PDEATHSIG
+
+
+def start_qemu(folder, arguments, before_exec=None):
     for n in range(1, channel.PORTS + 1):
         open(os.path.join(folder, f"port-{n}.lock"), "ab").close()
     with open(os.path.join(folder, "qemu.log"), "ab") as log:
         process = subprocess.Popen(
             arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=log,
-            stderr=log, start_new_session=True)
+            stderr=log, start_new_session=True, preexec_fn=before_exec)
     while not os.path.exists(os.path.join(folder, f"port-{channel.PORTS}")):
         if process.poll() is not None:
             break
@@ -234,8 +244,7 @@ class Image:
                                  capture_output=True).stdout
         self.name = digest(
             os.path.basename(self.folder), file_bytes(self.xen), version,
-            processor(), *qemu_arguments(options, ""),
-            "")
+            processor(), *qemu_arguments(options, ""))
 
     @staticmethod
     def store_hypervisor(path):
@@ -261,11 +270,8 @@ class Image:
         with locked(os.path.join(SNAPSHOTS, f"{self.name}.lock")):
             if not os.path.exists(folder):
                 say("booting Xen once for the snapshot that boxes start from")
-                with tempfile.TemporaryDirectory(dir=CACHE) as work:
-                    made = os.path.join(work, "snapshot")
-                    os.mkdir(made)
-                    self.boot_and_freeze(made)
-                    os.rename(made, folder)
+                with draft_of(folder) as draft:
+                    self.boot_and_freeze(draft)
                 keep_newest(SNAPSHOTS, SNAPSHOTS_KEPT)
             os.utime(folder)
         return folder
@@ -273,7 +279,7 @@ class Image:
     def boot_and_freeze(self, folder):
         self.link_into(folder)
         process = start_qemu(folder, qemu_arguments(
-            self.options, "mem-path=ram,share=on"))
+            self.options, "mem-path=ram,share=on"), die_with_parent)
         try:
             wait_for_dom0(folder, process, "xl list")
             freeze(folder)
@@ -415,17 +421,23 @@ class Box:
     def start(self, source, forwards, fresh):
         source.link_into(self.folder)
         if fresh:
-            return start_qemu(self.folder, qemu_arguments(
+            return self.start_qemu(qemu_arguments(
                 source.options, "mem-path=ram,share=on", forwards))
         frozen = source.snapshot()
         os.symlink(os.path.join(frozen, "ram"), self.path("ram"))
         os.symlink(os.path.join(frozen, "state"), self.path("state"))
         shutil.copy(os.path.join(frozen, "serial.log"),
                     self.path("serial.log"))
-        process = start_qemu(self.folder, qemu_arguments(
+        process = self.start_qemu(qemu_arguments(
             source.options, "mem-path=ram,share=off", forwards,
             restored=True))
         thaw(self.folder)
+        return process
+
+    def start_qemu(self, arguments):
+        process = start_qemu(self.folder, arguments)
+        if process.poll() is None:      # `down` finds it, whatever comes
+            self.write_state(self.folder, process.pid, "starting", [])
         return process
 
     def down(self):

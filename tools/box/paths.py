@@ -58,10 +58,23 @@ def locked(path):
         yield
 
 
+@contextlib.contextmanager
+def draft_of(folder):
+    """A folder to fill, which then becomes `folder`; call with it locked."""
+    draft = folder + ".draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    os.makedirs(draft)
+    try:
+        yield draft
+        os.rename(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def keep_newest(folder, count):
     """Remove all but the `count` entries of a cache used last."""
     entries = [os.path.join(folder, name) for name in os.listdir(folder)
-               if not name.endswith(".lock")]
+               if not name.endswith((".lock", ".draft"))]
     entries.sort(key=os.path.getmtime, reverse=True)
     for path in entries[count:]:
         shutil.rmtree(path, ignore_errors=True)
