@@ -41,10 +41,10 @@ struct xs_request {
     const char *path; /* first part, sent with its NUL */
     const void *data; /* second part */
     uint32_t path_bytes, data_bytes;
-    char *list;       /* xs_directory: the caller's buffer */
+    char *list; /* xs_directory: the caller's buffer */
     uint32_t list_bytes, list_used;
     uint32_t tries;
-    char offset[12];  /* XS_DIRECTORY_PART: list_used as text */
+    char offset[12]; /* XS_DIRECTORY_PART: list_used as text */
     uint64_t generation;
 };
 
@@ -70,14 +70,14 @@ struct xs {
     struct xenstore_domain_interface *ring; /* shared with xenstored */
     evtchn_port_t port;
     struct event event;
-    struct task task;                 /* sends; completes what failed at once */
-    struct xs_request *requests;      /* all but idle ones, oldest first */
+    struct task task;            /* sends; completes what failed at once */
+    struct xs_request *requests; /* all but idle ones, oldest first */
     struct xs_watch *watches;
     uint32_t next_id, next_token;
     /* Our ends of the ring; the shared copies are only written. */
     uint32_t req_prod, rsp_cons;
-    uint32_t sent_bytes;              /* of the first queued request */
-    uint32_t filler_bytes;            /* due before it: one was cancelled */
+    uint32_t sent_bytes;   /* of the first queued request */
+    uint32_t filler_bytes; /* due before it: one was cancelled */
     bool in_event, notify, broken;
     /* The message being received: */
     struct xsd_sockmsg head;
@@ -112,18 +112,18 @@ void xs_rm(struct xs *xs, struct xs_request *r, xs_transaction_t t,
 void xs_directory(struct xs *xs, struct xs_request *r, xs_transaction_t t,
                   const char *path, char *buffer, size_t bytes);
 /* Permissions in xenstored's own text form: "n0" NUL "r5" NUL ... */
-void xs_get_permissions(struct xs *xs, struct xs_request *r,
-                        xs_transaction_t t, const char *path);
-void xs_set_permissions(struct xs *xs, struct xs_request *r,
-                        xs_transaction_t t, const char *path,
-                        const char *permissions, size_t bytes);
+void xs_get_permissions(struct xs *xs, struct xs_request *r, xs_transaction_t t,
+                        const char *path);
+void xs_set_permissions(struct xs *xs, struct xs_request *r, xs_transaction_t t,
+                        const char *path, const char *permissions,
+                        size_t bytes);
 /* r->value is the new transaction's id as text: xs_transaction_id(), which is
  * XS_NO_TRANSACTION when the answer makes no sense. */
 void xs_transaction_start(struct xs *xs, struct xs_request *r);
 xs_transaction_t xs_transaction_id(const struct xs_request *r);
 /* -XEN_EAGAIN: somebody else wrote what we read; do it all again. */
-void xs_transaction_end(struct xs *xs, struct xs_request *r,
-                        xs_transaction_t t, bool abort);
+void xs_transaction_end(struct xs *xs, struct xs_request *r, xs_transaction_t t,
+                        bool abort);
 
 /* Forget a request: `done` is not called and its memory may go; not active:
  * nothing happens. What was sent may still happen. (A message longer than the

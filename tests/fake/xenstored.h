@@ -26,7 +26,7 @@
 #define FAKE_XS_DOMID 5
 #define FAKE_XS_HOME  "/local/domain/5"
 /* The backend's node of a device of the guest, served by dom0. */
-#define FAKE_XS_BACKEND(type, index)                                           \
+#define FAKE_XS_BACKEND(type, index) \
     "/local/domain/0/backend/" type "/5/" #index
 
 /* Serves the fake machine's store page from now on. */
