@@ -36,8 +36,10 @@ TEST_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -I. \
     -fsanitize=address,undefined -fno-sanitize-recover=all
 UNIT_FLAGS := $(TEST_FLAGS) -Wno-clobbered
 FUZZ_FLAGS := $(TEST_FLAGS) -fsanitize=fuzzer-no-link
-# tests/fake/hv.c watches what kernel/page.c hands out.
-TEST_LINK := -Wl,--wrap=page_alloc,--wrap=page_alloc_zeroed,--wrap=page_free
+# tests/fake/hv.c watches what kernel/page.c hands out, tests/fake/fiber.c tells
+# ASan of fibers.
+TEST_LINK := -Wl,--wrap=page_alloc,--wrap=page_alloc_zeroed,--wrap=page_free \
+    -Wl,--wrap=fiber_switch,--wrap=fiber_context_init
 TEST_ENV  := ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 \
     UBSAN_OPTIONS=print_stacktrace=1 SEED=$(SEED)
 

@@ -91,6 +91,12 @@ unsigned long hv_page_number(const void *address);
  * refuses. */
 must_check int hv_map_pages(unsigned long first, unsigned long nr);
 
+/* From now on any access to this page of ours is a fault; and back again, with
+ * undefined contents. A page is free or granted only without a guard.
+ * -XEN_ENOMEM when Xen refuses. */
+must_check int hv_guard_page(void *page);
+void hv_unguard_page(void *page);
+
 /* ---- Entropy: 64 bits from the CPU's generator; false when it has none. */
 bool hv_random(uint64_t *bits);
 

@@ -189,6 +189,18 @@ int hv_map_pages(unsigned long first, unsigned long nr)
     return mm_map_pages(first, nr);
 }
 
+int hv_guard_page(void *page)
+{
+    return mm_set_access(page, false);
+}
+
+void hv_unguard_page(void *page)
+{
+    int err = mm_set_access(page, true);
+
+    assert(!err);
+}
+
 /* ---- Entropy */
 
 /* RDRAND may run dry for a moment (Intel SDM 7.3.17: retry ten times). */

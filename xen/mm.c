@@ -488,3 +488,12 @@ int mm_map_pages(unsigned long first, unsigned long nr)
     }
     return 0;
 }
+
+int mm_set_access(const void *page, bool access)
+{
+    uint64_t entry = access ? entry_for(mm_frame(mm_page(page)), PTE_RW) : 0;
+
+    if (hypercall_update_va_mapping(page, entry, UVMF_INVLPG))
+        return -XEN_ENOMEM;
+    return 0;
+}

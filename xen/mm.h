@@ -22,6 +22,9 @@ bool mm_free_range(unsigned i, unsigned long *first, unsigned long *end);
 /* See hv_map_pages (xen/hv.h). */
 must_check int mm_map_pages(unsigned long first, unsigned long nr);
 
+/* See hv_guard_page (xen/hv.h). */
+must_check int mm_set_access(const void *page, bool access);
+
 /* Map a frame that is not ours (grant table) into the window, read-write. */
 must_check int mm_map_window(unsigned window_page, uint64_t mfn);
 void *mm_window(unsigned window_page);

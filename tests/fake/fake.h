@@ -171,6 +171,8 @@ enum fake_call {
     FAKE_NOTIFY,
     FAKE_GRANT_FRAMES,
     FAKE_MAP_PAGES,
+    FAKE_GUARD_PAGE,
+    FAKE_UNGUARD_PAGE,
     FAKE_RANDOM, /* no hypercall */
     FAKE_SHUTDOWN,
     FAKE_NR_CALLS
@@ -187,6 +189,7 @@ unsigned long fake_hypercalls(void);
 /* ---- Pages. */
 
 bool fake_page_is_mapped(unsigned long page);
+bool fake_page_is_guarded(const void *page);
 /* Pages that kernel/page.h gave out and has not got back. What it got back is
  * poisoned: touching it is an ASan report. */
 unsigned long fake_pages_out(void);

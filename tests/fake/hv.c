@@ -46,7 +46,13 @@ struct port {
     domid_t remote;
 };
 
-enum page_state { PAGE_UNMAPPED, PAGE_MAPPED, PAGE_OUT, PAGE_BACK };
+enum page_state {
+    PAGE_UNMAPPED,
+    PAGE_MAPPED,
+    PAGE_OUT,
+    PAGE_GUARD, /* out, and not to be touched */
+    PAGE_BACK
+};
 
 struct scheduled {
     uint64_t due_ns;
@@ -623,6 +629,43 @@ int hv_map_pages(unsigned long first, unsigned long nr)
     return 0;
 }
 
+/* The page must be in state `from`. */
+static void change_state(void *page, enum page_state from, enum page_state to)
+{
+    unsigned long number = hv_page_number(page);
+
+    if ((uintptr_t)page % XEN_PAGE_SIZE || fake.pages[number] != from)
+        fake_fail("a guard at %p: page %#lx is in state %d", page, number,
+                  fake.pages[number]);
+    fake.pages[number] = (unsigned char)to;
+}
+
+int hv_guard_page(void *page)
+{
+    int error;
+
+    enter(FAKE_GUARD_PAGE);
+    error = injected(FAKE_GUARD_PAGE);
+    if (error)
+        return error;
+    change_state(page, PAGE_OUT, PAGE_GUARD);
+    ASAN_POISON_MEMORY_REGION(page, XEN_PAGE_SIZE);
+    return 0;
+}
+
+void hv_unguard_page(void *page)
+{
+    enter(FAKE_UNGUARD_PAGE);
+    change_state(page, PAGE_GUARD, PAGE_OUT);
+    ASAN_UNPOISON_MEMORY_REGION(page, XEN_PAGE_SIZE);
+    memset(page, 0xa5, XEN_PAGE_SIZE);
+}
+
+bool fake_page_is_guarded(const void *page)
+{
+    return fake.pages[hv_page_number(page)] == PAGE_GUARD;
+}
+
 static uint32_t frame_of(unsigned long page)
 {
     return (uint32_t)(FRAME_BASE + fake.config.pages - page);
@@ -632,7 +675,8 @@ uint32_t hv_page_frame(const void *page)
 {
     unsigned long number = hv_page_number(page);
 
-    if ((uintptr_t)page % XEN_PAGE_SIZE || !is_mapped(number))
+    if ((uintptr_t)page % XEN_PAGE_SIZE || !is_mapped(number) ||
+        fake.pages[number] == PAGE_GUARD)
         fake_fail("hv_page_frame(%p): not a page of ours", page);
     return frame_of(number);
 }
@@ -692,6 +736,8 @@ static void check_not_shared(unsigned long page)
         if (map->readers + map->writers && map->page == page)
             fake_fail("page %#lx is freed but grant %u maps it", page, i);
     }
+    if (fake.pages[page] == PAGE_GUARD)
+        fake_fail("page %#lx is freed but guarded", page);
 }
 
 void __wrap_page_free(struct pages *pages, void *run, unsigned long nr)
@@ -700,9 +746,9 @@ void __wrap_page_free(struct pages *pages, void *run, unsigned long nr)
 
     __real_page_free(pages, run, nr);
     fake.pages_out -= nr;
-    memset(&fake.pages[page], PAGE_BACK, nr);
     for (unsigned long i = page; i < page + nr; i++)
         check_not_shared(i);
+    memset(&fake.pages[page], PAGE_BACK, nr);
     ASAN_POISON_MEMORY_REGION(run, nr * XEN_PAGE_SIZE);
 }
 
