@@ -296,7 +296,7 @@ static bool rx_run(struct netfront_queue *q)
     return q->running;
 }
 
-static int rx_open(struct netfront_queue *q)
+static int rx_open(struct netfront_queue *q, unsigned buffers)
 {
     struct netfront_rx *rx = &q->rx;
     int error = ring_open(q, &rx->ring_page, &rx->ring,
@@ -304,10 +304,10 @@ static int rx_open(struct netfront_queue *q)
 
     if (error)
         return error;
-    for (unsigned i = 0; i < rx->nr_buffers && !error; i++)
+    for (unsigned i = 0; rx->nr_free + rx->nr_out < buffers && !error; i++)
         if (rx->holder[i] != RX_OWNER)
             error = rx_stock(q, i);
-    /* A smaller pool than planned will do, if the largest frame fits. */
+    /* Fewer than planned will do, if the largest frame fits. */
     return rx->nr_free + rx->nr_out < NETFRONT_RX_MIN ? -XEN_ENOMEM : 0;
 }
 
@@ -496,14 +496,15 @@ int netfront_send(struct netfront *nf, const struct netfront_piece *pieces,
     return 0;
 }
 
-static int tx_open(struct netfront_queue *q, size_t frame_bytes)
+static int tx_open(struct netfront_queue *q, unsigned nr_pages,
+                   size_t frame_bytes)
 {
     struct netfront_tx *tx = &q->tx;
     unsigned pages = 0;
     int error = ring_open(q, &tx->ring_page, &tx->ring,
                           sizeof(union netif_tx_sring_entry));
 
-    for (; pages < tx->nr_pages && !error; pages += !error) {
+    for (; pages < nr_pages && !error; pages += !error) {
         error = page_take(q, &tx->pages[pages]);
         if (!error)
             gnttab_give(q->nf->gt, tx->pages[pages].ref, true);
@@ -616,12 +617,25 @@ static void ports_close(struct netfront_queue *q)
     q->rx_port = q->tx_port = 0;
 }
 
+/* A part of the memory that there is now. */
+static unsigned share(const struct netfront_queue *q, unsigned part,
+                      unsigned min, unsigned max)
+{
+    unsigned long n = pages_available(q->nf->pages) / part;
+
+    return n < min ? min : n > max ? max : n;
+}
+
 int netfront_queue_open(struct netfront_queue *q, size_t frame_bytes)
 {
-    int error = rx_open(q);
+    unsigned buffers =
+        share(q, NETFRONT_RX_SHARE, NETFRONT_RX_MIN, q->rx.nr_buffers);
+    unsigned tx_pages =
+        share(q, NETFRONT_TX_SHARE, NETFRONT_TX_PAGES_MIN, q->tx.nr_pages);
+    int error = tx_open(q, tx_pages, frame_bytes);
 
     if (!error)
-        error = tx_open(q, frame_bytes);
+        error = rx_open(q, buffers);
     if (!error)
         error = ports_open(q);
     q->open = !error;
@@ -666,23 +680,14 @@ void netfront_queue_close(struct netfront_queue *q)
     rx_close(q);
 }
 
-static unsigned share(unsigned long pages, unsigned part, unsigned min,
-                      unsigned max)
-{
-    unsigned long n = pages / part;
-
-    return n < min ? min : n > max ? max : n;
-}
-
 void netfront_queue_init(struct netfront_queue *q, struct netfront *nf)
 {
-    unsigned long pages = pages_available(nf->pages);
     static const struct netfront_page none = {NULL, GNTTAB_NONE};
 
     q->nf = nf;
     q->rx.nr_buffers =
-        share(pages, NETFRONT_RX_SHARE, NETFRONT_RX_MIN, NETFRONT_RX_MAX);
-    q->tx.nr_pages = share(pages, NETFRONT_TX_SHARE, NETFRONT_TX_PAGES_MIN,
+        share(q, NETFRONT_RX_SHARE, NETFRONT_RX_MIN, NETFRONT_RX_MAX);
+    q->tx.nr_pages = share(q, NETFRONT_TX_SHARE, NETFRONT_TX_PAGES_MIN,
                            NETFRONT_TX_PAGES_MAX);
     q->tx.buffer_bytes = TX_BUFFER_HALF;
     q->rx.ring_page = q->tx.ring_page = none;

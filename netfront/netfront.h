@@ -76,7 +76,8 @@ struct netfront_info {
 };
 
 /* Begin the handshake for device/vif/INDEX. Pools are sized by the memory that
- * is available (netfront.c, "How many buffers"). NULL: no memory (logged). */
+ * is available (netfront_priv.h, "How many buffers"). NULL: no memory (logged).
+ */
 struct netfront *netfront_create(unsigned index, struct loop *loop,
                                  struct pages *pages, struct gnttab *gt,
                                  struct xs *xs,

@@ -15,8 +15,10 @@
 /* A ring is one page: (4096 - 64) / 8 or / 12 bytes, cut to a power of two. */
 #define NETFRONT_SLOTS 256u
 
-/* How many buffers: a part of the memory there is when the device is made, so
- * that a guest of 2 MB keeps most of it and a large one fills the rings. */
+/* How many buffers: a part of the memory there is, so that a guest of 2 MB
+ * keeps most of it and a large one fills the rings. The most there will ever
+ * be is decided when the device is made; a connection that opens while memory
+ * is shorter does with fewer. */
 #define NETFRONT_RX_SHARE     8u  /* an eighth */
 #define NETFRONT_RX_MIN       20u /* one frame of NETFRONT_FRAGS_MAX, and 2 */
 #define NETFRONT_RX_MAX       NETFRONT_SLOTS
@@ -44,7 +46,7 @@ enum netfront_expect { RX_FIRST, RX_EXTRA, RX_MORE };
 struct netfront_rx {
     struct ring ring;
     struct netfront_page ring_page;
-    unsigned nr_buffers;
+    unsigned nr_buffers; /* at most; those without a page are not in use */
     struct netfront_page buffers[NETFRONT_RX_MAX];
     uint8_t holder[NETFRONT_RX_MAX]; /* enum netfront_holder */
     uint16_t posted[NETFRONT_SLOTS]; /* the buffer in each ring slot */
@@ -64,7 +66,7 @@ enum netfront_tx_state { TX_FREE, TX_FIRST, TX_REST };
 struct netfront_tx {
     struct ring ring;
     struct netfront_page ring_page;
-    unsigned nr_pages;     /* of the pool; those in use may be fewer */
+    unsigned nr_pages;     /* of the pool, at most */
     unsigned buffer_bytes; /* half a page, or a page */
     unsigned nr_buffers;   /* buffer i is part i of the pool, in order */
     struct netfront_page pages[NETFRONT_TX_PAGES_MAX];
