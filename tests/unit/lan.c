@@ -828,7 +828,8 @@ void lan_abandon(void)
 
 void lan_stop(void)
 {
-    lan_run(100 * NS_PER_MS); /* let the last frames go */
+    /* Let the last frames go: the guest's timers run on whole milliseconds. */
+    lan_run(100 * NS_PER_MS + NS_PER_MS / 2);
     net_stop();
     lan_run(NS_PER_S);
     free_netbacks();
