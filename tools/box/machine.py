@@ -409,7 +409,7 @@ class Box:
             source = Image(options)
             process = self.start(source, forwards, fresh)
             clock = ("" if options.deterministic
-                     else f"date -s @{time.time():.2f}; ")
+                     else f"date -s @{time.time():.0f} && ")
             wait_for_dom0(self.folder, process, f"{clock}xl list")
             self.write_state(self.folder, process.pid, "up", forwards)
         except BaseException:
