@@ -24,7 +24,7 @@
 #define POLL_HALF_SECONDS 4
 /* A client that owes us an acknowledgement for so long is gone, or means harm:
  * two minutes, as of the first poll without progress. */
-#define STUCK_POLLS (120 * 2 / POLL_HALF_SECONDS)
+#define STUCK_POLLS       (120 * 2 / POLL_HALF_SECONDS)
 
 struct client {
     struct tcp_pcb *pcb;

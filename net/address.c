@@ -215,8 +215,9 @@ static void describe_ipv4(const struct vif *vif, char *text, size_t bytes)
         return;
     ip4addr_ntoa_r(netif_ip4_addr(netif), ip, sizeof(ip));
     ip4addr_ntoa_r(netif_ip4_gw(netif), gw, sizeof(gw));
-    snprintf(text, bytes, "%s/%u%s%s", ip, prefix_bits(netif_ip4_netmask(netif)),
-             routed ? " via " : "", routed ? gw : "");
+    snprintf(text, bytes, "%s/%u%s%s", ip,
+             prefix_bits(netif_ip4_netmask(netif)), routed ? " via " : "",
+             routed ? gw : "");
 }
 
 static void describe_ipv6(const struct vif *vif, unsigned i, char *text,

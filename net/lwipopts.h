@@ -45,13 +45,13 @@
 
 /* ---- IPv4 */
 
-#define IP_DEFAULT_TTL     64 /* RFC 1700; lwIP's own default is 255 */
-#define IP_SOF_BROADCAST   1  /* broadcasts only where they were asked for */
+#define IP_DEFAULT_TTL           64 /* RFC 1700; lwIP's own default is 255 */
+#define IP_SOF_BROADCAST         1 /* broadcasts only where they were asked for */
 /* Fragments: at most this many are kept, v4 and v6 each: a full 64 KiB
  * datagram at MTU 1500 is 45. A flood of fragments can hold no more. */
-#define IP_REASS_MAX_PBUFS 48
-#define IP_REASS_MAXAGE    15 /* seconds; RFC 1122 wants 60 to 120, which a
-                               * flood would use against us */
+#define IP_REASS_MAX_PBUFS       48
+/* Seconds. RFC 1122 wants 60 to 120, which a flood would use against us. */
+#define IP_REASS_MAXAGE          15
 #define LWIP_DHCP                1
 /* Probing an address before using it costs seconds at each start; the server
  * has probed it (RFC 2131, 2.2). */
@@ -61,17 +61,17 @@
 
 /* ---- IPv6 */
 
-#define LWIP_IPV6               1
-#define LWIP_ICMP6_HL           IP_DEFAULT_TTL /* of pings and errors */
-#define LWIP_IPV6_NUM_ADDRESSES 4 /* link-local, static, two announced */
-#define LWIP_IPV6_MLD           1 /* bridges snoop: no report, no solicitation */
-#define IPV6_FRAG_COPYHEADER    1 /* lwIP cannot reassemble in place: 64 bit */
-#define IPV6_REASS_MAXAGE       15 /* as for IPv4 */
+#define LWIP_IPV6                      1
+#define LWIP_ICMP6_HL                  IP_DEFAULT_TTL /* of pings and errors */
+#define LWIP_IPV6_NUM_ADDRESSES        4 /* link-local, static, two announced */
+#define LWIP_IPV6_MLD                  1 /* bridges snoop on its reports */
+#define IPV6_FRAG_COPYHEADER           1 /* lwIP needs it where pointers are long */
+#define IPV6_REASS_MAXAGE              15 /* as for IPv4 */
 /* One packet waits for each unresolved neighbour: a queue has no limit of its
  * own when memory comes from malloc. */
-#define LWIP_ND6_QUEUEING       0
-#define LWIP_ND6_NUM_NEIGHBORS    32
-#define LWIP_ND6_NUM_DESTINATIONS 32
+#define LWIP_ND6_QUEUEING              0
+#define LWIP_ND6_NUM_NEIGHBORS         32
+#define LWIP_ND6_NUM_DESTINATIONS      32
 #define LWIP_ND6_RDNSS_MAX_DNS_SERVERS 2 /* resolvers by RFC 8106 */
 
 /* ---- DNS client: its ids and ports come from LWIP_RAND. */
@@ -90,12 +90,12 @@
  * counts as 0. At most 100 ms at 20 Mbit/s, 1 ms at 2 Gbit/s; at least two
  * segments of a jumbo frame. Not memory that is set aside: what is really
  * queued counts against net/memory.c's limit. */
-#define NET_WINDOW_MIN (20 * 1024)
-#define NET_WINDOW_MAX (256 * 1024)
-#define TCP_WND        (NET_WINDOW_MIN + net_window_more)
-#define TCP_SND_BUF    (NET_WINDOW_MIN + net_window_more)
-#define LWIP_WND_SCALE 1
-#define TCP_RCV_SCALE  3 /* 64 KiB << 3 is enough for NET_WINDOW_MAX */
+#define NET_WINDOW_MIN   (20 * 1024)
+#define NET_WINDOW_MAX   (256 * 1024)
+#define TCP_WND          (NET_WINDOW_MIN + net_window_more)
+#define TCP_SND_BUF      (NET_WINDOW_MIN + net_window_more)
+#define LWIP_WND_SCALE   1
+#define TCP_RCV_SCALE    3 /* 64 KiB << 3 is enough for NET_WINDOW_MAX */
 /* Two pbufs (header, data) for each segment of 1460 bytes, and as many again
  * for small writes. */
 #define TCP_SND_QUEUELEN (4 * TCP_SND_BUF / 1460)
@@ -108,20 +108,20 @@
 #define TCP_OOSEQ_MAX_PBUFS 64
 #define LWIP_TCP_SACK_OUT   1 /* says what was kept: one loss, one resend */
 
-#define LWIP_TCP_RTO_TIME   1000 /* RFC 6298; lwIP's 3 s are RFC 1122's */
-#define LWIP_TCP_KEEPALIVE  1    /* times can be set for each connection */
-#define TCP_MSL             30000UL /* TIME_WAIT of 60 s, as Linux has */
+#define LWIP_TCP_RTO_TIME  1000    /* RFC 6298; lwIP's 3 s are RFC 1122's */
+#define LWIP_TCP_KEEPALIVE 1       /* times can be set for each connection */
+#define TCP_MSL            30000UL /* TIME_WAIT of 60 s, as Linux has */
 /* Connections being opened are counted, so that net/tcp.c can drop the oldest:
  * the backlog itself (255) is never the limit. */
-#define TCP_LISTEN_BACKLOG  1
-#define SO_REUSE            1    /* a listener may be closed and opened again */
+#define TCP_LISTEN_BACKLOG 1
+#define SO_REUSE           1 /* a listener may be closed and opened again */
 
 /* ---- Where lwIP asks us; lwiphooks.h declares the functions. */
 
 #define LWIP_HOOK_FILENAME "lwiphooks.h"
 /* Sequence numbers (RFC 6528), limits on what peers can open: tcpguard.c */
 #define LWIP_HOOK_TCP_ISN  tcpguard_isn
-#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, optlen, opt1len, opt2, p)      \
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, optlen, opt1len, opt2, p) \
     tcpguard_packet(pcb, header)
 /* Answers leave by the vif that was asked; IPv6 gateways: route.c */
 #define LWIP_HOOK_IP4_ROUTE_SRC route_ipv4
@@ -129,7 +129,7 @@
 #define LWIP_HOOK_ND6_GET_GW    route_gateway6
 /* Fragments need their checksum while whole: checksum.c, and our patch
  * third_party/patches/lwip/0004. */
-#define LWIP_HOOK_BEFORE_FRAG checksum_packet
+#define LWIP_HOOK_BEFORE_FRAG   checksum_packet
 
 /* ---- Counters for the status page; 32 bits. */
 

@@ -30,13 +30,14 @@
 /* Of the memory there is when the stack starts, lwIP may use this part; the
  * drivers and the app have the rest. */
 #define MEMORY_SHARE 2
-/* Below this there is no room for a few connections with the smallest windows. */
-#define MEMORY_MIN (128u * 1024)
+/* Below this there is no room for a few connections with the smallest windows.
+ */
+#define MEMORY_MIN   (128u * 1024)
 /* So many windows may be full before memory is. More would make each connection
  * slower, fewer would let a few idle readers starve the others. */
-#define WINDOWS_MIN 16
+#define WINDOWS_MIN  16
 /* Pages that must be free for that, and for a vif's smallest pools. */
-#define PAGES_MIN (MEMORY_SHARE * MEMORY_MIN / XEN_PAGE_SIZE + 32)
+#define PAGES_MIN    (MEMORY_SHARE * MEMORY_MIN / XEN_PAGE_SIZE + 32)
 
 /* What lwIP's DHCP messages have room for is 40; most names are shorter. */
 #define HOSTNAME_MAX 32
@@ -294,6 +295,7 @@ static void count_vif(void (*fn)(void *arg, const char *name, int vif,
         {"tx_errors", s.tx_errors},
         {"tx_full", vif->counts.tx_full},
         {"tx_failed", vif->counts.tx_failed},
+        {"tx_limited", vif->counts.tx_limited},
         {"events", s.events},
         {"notifies", s.notifies},
         {"reconnects", s.reconnects},

@@ -70,8 +70,7 @@ struct netif *route_ipv6(const ip6_addr_t *src, const ip6_addr_t *dest)
     {
         if (!is_usable(netif))
             continue;
-        if (!ip6_addr_isany(src) &&
-            netif_get_ip6_addr_match(netif, src) >= 0)
+        if (!ip6_addr_isany(src) && netif_get_ip6_addr_match(netif, src) >= 0)
             return netif;
         if (!gateway && static_gateway6(netif))
             gateway = netif;

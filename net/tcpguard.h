@@ -43,10 +43,10 @@ void tcpguard_drop_early(void);
 
 struct tcpguard_counts {
     unsigned active, opening, time_wait; /* now */
-    uint64_t syn_dropped;       /* oldest opening ones, given up */
-    uint64_t syn_refused;       /* memory was short */
-    uint64_t time_wait_dropped; /* oldest ones, forgotten */
-    uint64_t early_dropped;     /* times that early data was dropped */
+    uint64_t syn_dropped;                /* oldest opening ones, given up */
+    uint64_t syn_refused;                /* memory was short */
+    uint64_t time_wait_dropped;          /* oldest ones, forgotten */
+    uint64_t early_dropped;              /* times that early data was dropped */
 };
 void tcpguard_count(struct tcpguard_counts *counts);
 

@@ -8,9 +8,9 @@
  * backend can only send into pages it was given back. So:
  *   - while lwIP holds less than half of them, pages are handed over;
  *   - beyond that frames are copied into lwIP's bounded memory;
- *   - when that is short, pages are handed over up to three quarters, since what
- *     acknowledges, or opens a connection, must get in; but if the page was then
- *     kept, what its connection holds of data before its turn is dropped;
+ *   - when that is short, pages are handed over up to three quarters, since
+ * what acknowledges, or opens a connection, must get in; but if the page was
+ * then kept, what its connection holds of data before its turn is dropped;
  *   - beyond that the frame is dropped.
  *
  * Frames to send are copied by netfront, so lwIP's buffers are free again at
@@ -65,9 +65,9 @@ static struct pbuf *wrap(struct vif *vif, const struct netfront_frame *frame)
 
     for (unsigned i = 0; i < frame->nr_frags; i++) {
         const struct netfront_frag *frag = &frame->frags[i];
-        struct pbuf *p = pbuf_alloced_custom(
-            PBUF_RAW, frag->bytes, PBUF_REF, &vif->buffers[frag->buffer].pbuf,
-            frag->data, frag->bytes);
+        struct pbuf *p = pbuf_alloced_custom(PBUF_RAW, frag->bytes, PBUF_REF,
+                                             &vif->buffers[frag->buffer].pbuf,
+                                             frag->data, frag->bytes);
 
         if (chain)
             pbuf_cat(chain, p);
@@ -146,8 +146,8 @@ static bool is_whole(const struct pbuf *p)
 }
 
 /* What lwIP always does itself: all but writing TCP's and UDP's checksums. */
-#define CHECKSUM_FLAGS                                                         \
-    (NETIF_CHECKSUM_ENABLE_ALL &                                               \
+#define CHECKSUM_FLAGS           \
+    (NETIF_CHECKSUM_ENABLE_ALL & \
      ~(NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP))
 
 static void receive(void *arg, const struct netfront_frame *frame)
@@ -198,8 +198,8 @@ static err_t send_copy(struct vif *vif, struct pbuf *p, bool blank)
         vif->counts.tx_failed++;
         return ERR_MEM;
     }
-    err = send_pieces(
-        vif, &(struct netfront_piece){whole->payload, whole->len}, 1, blank);
+    err = send_pieces(vif, &(struct netfront_piece){whole->payload, whole->len},
+                      1, blank);
     pbuf_free(whole);
     return err;
 }
@@ -211,6 +211,10 @@ static err_t transmit(struct netif *netif, struct pbuf *p)
     bool blank = checksum_frame(p, &vif->offload);
     unsigned nr = 0;
 
+    if (!errorlimit_pass(&vif->errors, p, loop_now(vif->loop))) {
+        vif->counts.tx_limited++;
+        return ERR_OK; /* nobody is to try again */
+    }
     for (struct pbuf *q = p; q; q = q->next) {
         if (nr == PIECES_MAX)
             return send_copy(vif, p, blank);

@@ -9,6 +9,7 @@
 #include "kernel/loop.h"
 #include "kernel/page.h"
 #include "net/checksum.h"
+#include "net/errorlimit.h"
 #include "net/vifconfig.h"
 #include "netfront/netfront.h"
 #include "xen/xs.h"
@@ -42,6 +43,7 @@ struct vif_counts {
     uint64_t rx_no_room; /* dropped: lwIP held too much already */
     uint64_t tx_full;    /* frames refused since the ring was full */
     uint64_t tx_failed;  /* frames refused for other reasons */
+    uint64_t tx_limited; /* ICMP errors too many */
 };
 
 struct vif {
@@ -55,6 +57,7 @@ struct vif {
     struct vif_buffer *buffers; /* one for each of netfront's */
     unsigned nr_buffers;
     unsigned nr_held; /* of them, by lwIP and the app */
+    struct errorlimit errors;
     struct vif_counts counts;
 
     /* address.c's: */

@@ -28,8 +28,7 @@ static bool read_ipv4(const char *text, ip4_addr_t *ip)
 {
     char again[IP4ADDR_STRLEN_MAX];
 
-    return ip4addr_aton(text, ip) &&
-           ip4addr_ntoa_r(ip, again, sizeof(again)) &&
+    return ip4addr_aton(text, ip) && ip4addr_ntoa_r(ip, again, sizeof(again)) &&
            strcmp(text, again) == 0;
 }
 
@@ -178,7 +177,7 @@ int vifconfig_parse(struct vifconfig *config, const char *prefix,
 {
     /* In this order: a gateway looks at its address. */
     static const char *(*const readers[VIFCONFIG_KEYS])(
-        struct vifconfig *config, const char *text) = {
+        struct vifconfig * config, const char *text) = {
         [VIFCONFIG_IP] = read_ip,   [VIFCONFIG_GW] = read_gw,
         [VIFCONFIG_DNS] = read_dns, [VIFCONFIG_IP6] = read_ip6,
         [VIFCONFIG_GW6] = read_gw6,

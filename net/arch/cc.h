@@ -31,13 +31,13 @@
 #define lwip_htonl(x) __builtin_bswap32(x)
 
 /* Nothing is ever printed by lwIP: what matters is counted or logged by us. */
-#define LWIP_PLATFORM_DIAG(x)                                                  \
-    do {                                                                       \
+#define LWIP_PLATFORM_DIAG(x) \
+    do {                      \
     } while (0)
 
 /* lwIP's asserts stay: after one, its lists and queues cannot be trusted, and
  * a crash that says where is better than serving on. */
-#define LWIP_PLATFORM_ASSERT(message)                                          \
+#define LWIP_PLATFORM_ASSERT(message) \
     net_assert_failed(message, __FILE_NAME__, __LINE__)
 _Noreturn void net_assert_failed(const char *message, const char *file,
                                  int line);

@@ -430,8 +430,8 @@ static unsigned put_checksum(const struct lan_host *host,
                              uint8_t *payload, size_t bytes)
 {
     size_t at = checksum_at(protocol);
-    bool blank = host->blank &&
-                 (protocol == PROTO_TCP || protocol == PROTO_UDP);
+    bool blank =
+        host->blank && (protocol == PROTO_TCP || protocol == PROTO_UDP);
 
     if (!at || bytes < at + 2)
         return 0;

@@ -39,15 +39,15 @@ struct lan_test {
 };
 int lan_main(const struct lan_test *tests, unsigned nr, const char *only);
 
-#define LAN_TEST(fn)                                                           \
-    {                                                                          \
-        #fn, fn                                                                \
+#define LAN_TEST(fn) \
+    {                \
+#fn, fn      \
     }
-#define LAN_TESTS(...)                                                         \
-    int main(int argc, char **argv)                                            \
-    {                                                                          \
-        static const struct lan_test tests[] = {__VA_ARGS__};                  \
-        return lan_main(tests, array_size(tests), argc > 1 ? argv[1] : NULL);  \
+#define LAN_TESTS(...)                                                        \
+    int main(int argc, char **argv)                                           \
+    {                                                                         \
+        static const struct lan_test tests[] = {__VA_ARGS__};                 \
+        return lan_main(tests, array_size(tests), argc > 1 ? argv[1] : NULL); \
     }
 
 /* ---- The guest */
@@ -78,17 +78,17 @@ struct app *lan_app(void);
 void lan_run(uint64_t ns);
 /* Until the condition holds, without letting time pass that nothing needs:
  * what the guest has sent is looked at before it sleeps. */
-#define lan_until(condition)                                                   \
-    do {                                                                       \
-        uint64_t limit_ = fake_now() + 10 * NS_PER_S;                          \
-        fake_set_limit(limit_);                                                \
-        while (fake_run_backends(), !(condition)) {                            \
-            if (fake_now() >= limit_)                                          \
-                fake_fail("%s:%d: waited for: %s", __FILE__, __LINE__,         \
-                          #condition);                                         \
-            loop_turn(lan_app()->loop);                                        \
-        }                                                                      \
-        fake_set_limit(UINT64_MAX);                                            \
+#define lan_until(condition)                                           \
+    do {                                                               \
+        uint64_t limit_ = fake_now() + 10 * NS_PER_S;                  \
+        fake_set_limit(limit_);                                        \
+        while (fake_run_backends(), !(condition)) {                    \
+            if (fake_now() >= limit_)                                  \
+                fake_fail("%s:%d: waited for: %s", __FILE__, __LINE__, \
+                          #condition);                                 \
+            loop_turn(lan_app()->loop);                                \
+        }                                                              \
+        fake_set_limit(UINT64_MAX);                                    \
     } while (0)
 
 /* Everything that was logged, and whether this is in it. */
@@ -115,7 +115,7 @@ struct lan_packet {
     unsigned vif, flags; /* NETBACK_CSUM_* */
     uint16_t ethertype;
     struct lan_ip src, dest;
-    uint8_t protocol;       /* of IP; 0 for others */
+    uint8_t protocol; /* of IP; 0 for others */
     bool fragment;
     const uint8_t *payload; /* behind the IP header, or the ethernet header */
     size_t payload_bytes;
@@ -145,10 +145,10 @@ struct lan_host {
     unsigned vif;
     uint8_t mac[6];
     struct lan_ip ip;
-    bool silent;         /* answers neither ARP nor ND */
-    const uint8_t *to;   /* MAC to send to; NULL: the guest's */
-    bool blank;          /* its packets have blank checksums, as from dom0 */
-    bool bad_checksum;   /* its TCP, UDP and ICMP checksums are wrong */
+    bool silent;       /* answers neither ARP nor ND */
+    const uint8_t *to; /* MAC to send to; NULL: the guest's */
+    bool blank;        /* its packets have blank checksums, as from dom0 */
+    bool bad_checksum; /* its TCP, UDP and ICMP checksums are wrong */
 };
 /* MAC: 02:00:00:00:00 and the last byte of the address. */
 struct lan_host *lan_host(unsigned vif, const char *ip);

@@ -2,7 +2,8 @@
 /* The echo app: all that is sent comes back, and nobody can make it keep more
  * than a window. */
 // sources: apps/echo.c
-// sources: net/address.c net/checksum.c net/memory.c net/net.c net/route.c
+// sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
+// sources: net/net.c net/route.c
 // sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
 // sources: netfront/netfront.c netfront/netfront_xs.c
 // sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c

@@ -6,7 +6,8 @@
 // sources: apps/http/http_chunk.c apps/http/http_reply.c
 // sources: apps/http/http_site.c apps/http/http_text.c
 // sources: apps/http/http_tcp.c pico
-// sources: net/address.c net/checksum.c net/memory.c net/net.c net/route.c
+// sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
+// sources: net/net.c net/route.c
 // sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
 // sources: netfront/netfront.c netfront/netfront_xs.c
 // sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c

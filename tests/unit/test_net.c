@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Addresses: where they come from, who is told, and which way packets go. */
-// sources: net/address.c net/checksum.c net/memory.c net/net.c net/route.c
+// sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
+// sources: net/net.c net/route.c
 // sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
 // sources: netfront/netfront.c netfront/netfront_xs.c
 // sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c
@@ -61,8 +62,7 @@ static void test_static_addresses(void **state)
     assert_true(net_is_up());
     assert_true(lan_logged("net: vif0: 192.0.2.5/24 via 192.0.2.1 (static)"));
     assert_true(lan_logged("net: vif0: 2001:db8::5/64 (static)"));
-    assert_true(
-        lan_logged("net: vif0: fe80::216:3eff:fe00:0/64 (link-local)"));
+    assert_true(lan_logged("net: vif0: fe80::216:3eff:fe00:0/64 (link-local)"));
     assert_true(shows(SHOWN4, "192.0.2.5"));
     assert_true(shows(SHOWN6, "2001:db8::5"));
     assert_true(shows("attr/vif/0/ipv6/1", "fe80::216:3eff:fe00:0"));
@@ -386,6 +386,93 @@ static void test_dhcp_on_a_late_link(void **state)
     lan_stop();
 }
 
+/* ---- DNS */
+
+static bool is_query(const struct lan_packet *p, const void *arg)
+{
+    (void)arg;
+    return p->protocol == 17 && lan_get16(p->payload + 2) == 53;
+}
+
+static ip_addr_t resolved;
+static unsigned nr_resolved;
+
+static void on_resolved(const char *name, const ip_addr_t *ip, void *arg)
+{
+    (void)name;
+    (void)arg;
+    nr_resolved++;
+    if (ip)
+        resolved = *ip;
+}
+
+static void dns_answer(struct lan_host *resolver,
+                       const struct lan_packet *query, uint16_t id,
+                       uint16_t port)
+{
+    static const uint8_t record[16] = {0xc0, 12, 0, 1, 0,   1, 0,   0,
+                                       1,    0,  0, 4, 203, 0, 113, 7};
+    const uint8_t *dns = query->payload + 8;
+    size_t bytes = query->payload_bytes - 8;
+    uint8_t m[600];
+    struct lan_ip to = query->src;
+
+    memcpy(m, dns, bytes);
+    lan_put16(m, id);
+    lan_put16(m + 2, 0x8180);
+    lan_put16(m + 6, 1);
+    memcpy(m + bytes, record, sizeof(record));
+    lan_send_udp(resolver, &to, 53, port, m, bytes + sizeof(record));
+}
+
+static void test_names_are_resolved(void **state)
+{
+    uint16_t last_id = 0, last_port = 0;
+    unsigned near = 0;
+
+    (void)state;
+    lan_start("vif0.ip=192.0.2.5/24 vif0.dns=192.0.2.53 vif0.ip6=none", 1);
+    struct lan_host *resolver = lan_host(0, "192.0.2.53");
+    lan_up();
+    lan_run(NS_PER_S);
+    for (unsigned i = 0; i < 60; i++) {
+        char name[32];
+        ip_addr_t ip;
+
+        snprintf(name, sizeof(name), "host%u.example", i);
+        assert_int_equal(dns_gethostbyname(name, &ip, on_resolved, NULL),
+                         ERR_INPROGRESS);
+        const struct lan_packet *p = lan_expect(is_query, NULL);
+        uint16_t id = lan_get16(p->payload + 8);
+        uint16_t port = lan_get16(p->payload);
+        near += abs(id - last_id) < 256 || abs(port - last_port) < 64;
+        last_id = id;
+        last_port = port;
+        dns_answer(resolver, p, (uint16_t)(id + 1), port); /* a guess */
+        dns_answer(resolver, p, id, port);
+        lan_until(nr_resolved == i + 1);
+        assert_string_equal(ipaddr_ntoa(&resolved), "203.0.113.7");
+    }
+    assert_true(near < 6);
+    lan_stop();
+}
+
+static void test_name_without_an_answer(void **state)
+{
+    ip_addr_t ip;
+
+    (void)state;
+    lan_start("vif0.ip=192.0.2.5/24 vif0.dns=192.0.2.53 vif0.ip6=none", 1);
+    lan_up();
+    lan_run(NS_PER_S);
+    assert_int_equal(dns_gethostbyname("host.example", &ip, on_resolved, NULL),
+                     ERR_INPROGRESS);
+    lan_run(60 * NS_PER_S);
+    assert_int_equal(nr_resolved, 1);
+    assert_true(ip_addr_isany(&resolved));
+    lan_stop();
+}
+
 /* ---- IPv6 by announcement */
 
 static void announce(struct lan_host *router, uint16_t lifetime_s,
@@ -667,23 +754,21 @@ static void test_idle_guest_wakes_once_a_second(void **state)
     lan_stop();
 }
 
-LAN_TESTS(LAN_TEST(test_static_addresses), LAN_TEST(test_nothing_at_all),
-          LAN_TEST(test_bad_options_are_named),
-          LAN_TEST(test_resolvers_are_set),
-          LAN_TEST(test_xenstore_configuration),
-          LAN_TEST(test_options_overrule_the_xenstore),
-          LAN_TEST(test_bad_xenstore_configuration), LAN_TEST(test_dhcp),
-          LAN_TEST(test_dhcp_is_the_default),
-          LAN_TEST(test_dhcp_without_an_answer),
-          LAN_TEST(test_dhcp_renewal_and_refusal),
-          LAN_TEST(test_dhcp_on_a_late_link), LAN_TEST(test_slaac),
-          LAN_TEST(test_slaac_address_expires),
-          LAN_TEST(test_static_ipv6_gateway), LAN_TEST(test_link_down_and_up),
-          LAN_TEST(test_dhcp_again_after_the_link_was_down),
-          LAN_TEST(test_listener), LAN_TEST(test_no_vif),
-          LAN_TEST(test_no_xenstore), LAN_TEST(test_too_little_memory),
-          LAN_TEST(test_vif_that_is_attached_later),
-          LAN_TEST(test_vif_with_too_high_a_number),
-          LAN_TEST(test_routes_of_two_vifs),
-          LAN_TEST(test_answer_leaves_by_the_vif_that_was_asked),
-          LAN_TEST(test_idle_guest_wakes_once_a_second))
+LAN_TESTS(
+    LAN_TEST(test_static_addresses), LAN_TEST(test_nothing_at_all),
+    LAN_TEST(test_bad_options_are_named), LAN_TEST(test_resolvers_are_set),
+    LAN_TEST(test_xenstore_configuration),
+    LAN_TEST(test_options_overrule_the_xenstore),
+    LAN_TEST(test_bad_xenstore_configuration), LAN_TEST(test_dhcp),
+    LAN_TEST(test_dhcp_is_the_default), LAN_TEST(test_dhcp_without_an_answer),
+    LAN_TEST(test_dhcp_renewal_and_refusal), LAN_TEST(test_dhcp_on_a_late_link),
+    LAN_TEST(test_names_are_resolved), LAN_TEST(test_name_without_an_answer),
+    LAN_TEST(test_slaac), LAN_TEST(test_slaac_address_expires),
+    LAN_TEST(test_static_ipv6_gateway), LAN_TEST(test_link_down_and_up),
+    LAN_TEST(test_dhcp_again_after_the_link_was_down), LAN_TEST(test_listener),
+    LAN_TEST(test_no_vif), LAN_TEST(test_no_xenstore),
+    LAN_TEST(test_too_little_memory), LAN_TEST(test_vif_that_is_attached_later),
+    LAN_TEST(test_vif_with_too_high_a_number),
+    LAN_TEST(test_routes_of_two_vifs),
+    LAN_TEST(test_answer_leaves_by_the_vif_that_was_asked),
+    LAN_TEST(test_idle_guest_wakes_once_a_second))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Packets between the wire and lwIP: checksums both ways, pages, fragments,
  * and what malformed ones do (HARDENING.md A13). */
-// sources: net/address.c net/checksum.c net/memory.c net/net.c net/route.c
+// sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
+// sources: net/net.c net/route.c
 // sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
 // sources: netfront/netfront.c netfront/netfront_xs.c
 // sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c
@@ -121,8 +122,7 @@ static void test_checksum_of_every_length_and_alignment(void **state)
             for (size_t n = 0; n + offset <= 280; n++) {
                 uint16_t sum = checksum_sum(data + offset, (int)n);
 
-                assert_int_equal(lwip_htons(sum),
-                                 slow_sum(data + offset, n));
+                assert_int_equal(lwip_htons(sum), slow_sum(data + offset, n));
             }
         }
     }
@@ -389,6 +389,36 @@ static void test_broadcast_ping_is_not_answered(void **state)
     lan_stop();
 }
 
+/* Datagrams for ports that nobody listens on, from all over the place. */
+static void unreachable(const char *peer, const char *guest)
+{
+    struct lan_host *host = lan_host(0, peer);
+    struct lan_ip to = lan_ip(guest);
+    const struct icmp error = {to.v6 ? 58 : 1, to.v6 ? 1 : 3};
+    unsigned nr = 0;
+
+    lan_run(NS_PER_S);
+    for (unsigned i = 0; i < 2000; i++) { /* in two seconds */
+        lan_send_udp(host, &to, 1, (uint16_t)(10000 + i), "?", 1);
+        lan_run(NS_PER_MS);
+        while (lan_take(is_icmp, &error))
+            nr++;
+    }
+    assert_in_range(nr, 240, 260); /* 50 at once, and 100 a second */
+    ping(to.v6 ? "2001:db8::8" : "192.0.2.8", guest, error.protocol,
+         to.v6 ? 128 : 8, to.v6 ? 129 : 0, 56);
+}
+
+static void test_errors_are_limited(void **state)
+{
+    (void)state;
+    start();
+    unreachable("192.0.2.9", GUEST4);
+    unreachable("2001:db8::9", GUEST6);
+    assert_in_range(lan_count("tx_limited", 0), 3400, 3600);
+    lan_stop();
+}
+
 /* ---- Fragments */
 
 struct whole {
@@ -475,6 +505,35 @@ static void test_fragments_both_ways(void **state)
         echo_fragmented("192.0.2.9", GUEST4, bytes, true);
         echo_fragmented("2001:db8::9", GUEST6, bytes, false);
         echo_fragmented("2001:db8::9", GUEST6, bytes, true);
+    }
+    udp_remove(pcb);
+    lan_stop();
+}
+
+/* MTUs at which a fragment cannot be full: lengths around its end. */
+static void test_fragments_of_an_odd_mtu(void **state)
+{
+    static struct whole whole;
+    static uint8_t data[3000];
+    ip_addr_t to = IPADDR4_INIT_BYTES(192, 0, 2, 9);
+
+    (void)state;
+    lan_machine(BOTH, 1, 0);
+    netback_offer(lan_netback(0))->mtu = "1407"; /* 1384 + 3, and a header */
+    assert_int_equal(lan_net_start(), 0);
+    lan_up();
+    lan_drop_all();
+    struct udp_pcb *pcb = udp_service();
+    lan_host(0, "192.0.2.9");
+    fake_random_fill(data, sizeof(data));
+    for (size_t bytes = 2 * 1384 - 16; bytes < 2 * 1384 + 16; bytes++) {
+        struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)bytes, PBUF_RAM);
+
+        pbuf_take(p, data, (u16_t)bytes);
+        assert_int_equal(udp_sendto(pcb, p, &to, 1), ERR_OK);
+        pbuf_free(p);
+        collect(&whole, false);
+        check_whole(&whole, GUEST4, "192.0.2.9", data, bytes);
     }
     udp_remove(pcb);
     lan_stop();
@@ -755,23 +814,22 @@ static void test_packet_too_big_has_a_floor(void **state)
     lan_stop();
 }
 
-LAN_TESTS(LAN_TEST(test_checksum_of_every_length_and_alignment),
-          LAN_TEST(test_transmit_checksums_offloaded),
-          LAN_TEST(test_transmit_checksums_offloaded_for_ipv4_only),
-          LAN_TEST(test_transmit_checksums_offloaded_for_ipv6_only),
-          LAN_TEST(test_transmit_checksums_in_software),
-          LAN_TEST(test_software_checksum_of_odd_pieces),
-          LAN_TEST(test_memory_limit),
-          LAN_TEST(test_blank_flag_is_used_where_offered),
-          LAN_TEST(test_received_blank_checksum_is_accepted),
-          LAN_TEST(test_received_wrong_checksum_is_dropped),
-          LAN_TEST(test_good_flag_does_not_cover_fragments),
-          LAN_TEST(test_ping_of_every_size),
-          LAN_TEST(test_ping_with_wrong_checksum_is_not_answered),
-          LAN_TEST(test_broadcast_ping_is_not_answered),
-          LAN_TEST(test_fragments_both_ways),
-          LAN_TEST(test_fragment_flood_is_bounded),
-          LAN_TEST(test_pages_are_handed_over_then_copied),
-          LAN_TEST(test_app_that_holds_everything),
-          LAN_TEST(test_malformed_packets),
-          LAN_TEST(test_packet_too_big_has_a_floor))
+LAN_TESTS(
+    LAN_TEST(test_checksum_of_every_length_and_alignment),
+    LAN_TEST(test_transmit_checksums_offloaded),
+    LAN_TEST(test_transmit_checksums_offloaded_for_ipv4_only),
+    LAN_TEST(test_transmit_checksums_offloaded_for_ipv6_only),
+    LAN_TEST(test_transmit_checksums_in_software),
+    LAN_TEST(test_software_checksum_of_odd_pieces), LAN_TEST(test_memory_limit),
+    LAN_TEST(test_blank_flag_is_used_where_offered),
+    LAN_TEST(test_received_blank_checksum_is_accepted),
+    LAN_TEST(test_received_wrong_checksum_is_dropped),
+    LAN_TEST(test_good_flag_does_not_cover_fragments),
+    LAN_TEST(test_ping_of_every_size),
+    LAN_TEST(test_ping_with_wrong_checksum_is_not_answered),
+    LAN_TEST(test_broadcast_ping_is_not_answered),
+    LAN_TEST(test_fragments_both_ways), LAN_TEST(test_fragments_of_an_odd_mtu),
+    LAN_TEST(test_errors_are_limited), LAN_TEST(test_fragment_flood_is_bounded),
+    LAN_TEST(test_pages_are_handed_over_then_copied),
+    LAN_TEST(test_app_that_holds_everything), LAN_TEST(test_malformed_packets),
+    LAN_TEST(test_packet_too_big_has_a_floor))

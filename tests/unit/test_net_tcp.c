@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* TCP: connections one after the other and many at once, those that are never
  * finished, and what cannot be guessed about them (HARDENING.md A13, B11). */
-// sources: net/address.c net/checksum.c net/memory.c net/net.c net/route.c
+// sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
+// sources: net/net.c net/route.c
 // sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
 // sources: netfront/netfront.c netfront/netfront_xs.c
 // sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c
@@ -715,18 +716,15 @@ static void test_timeouts(void **state)
     stop();
 }
 
-LAN_TESTS(LAN_TEST(test_full_ring),
-          LAN_TEST(test_outgoing_ports_are_unpredictable),
-          LAN_TEST(test_sequence_numbers), LAN_TEST(test_timeouts),
-          LAN_TEST(test_handshake_data_and_end),
-          LAN_TEST(test_mss_follows_the_mtu),
-          LAN_TEST(test_closed_port_is_reset),
-          LAN_TEST(test_time_wait_port_is_reused),
-          LAN_TEST(test_time_wait_ends_by_reset),
-          LAN_TEST(test_time_wait_survives_a_forged_reset),
-          LAN_TEST(test_many_sequential_connections),
-          LAN_TEST(test_syn_flood), LAN_TEST(test_out_of_order_flood),
-          LAN_TEST(test_window_closes_and_opens),
-          LAN_TEST(test_ten_thousand_idle_connections),
-          LAN_TEST(test_connections_beyond_memory),
-          LAN_TEST(test_bulk_transfer))
+LAN_TESTS(
+    LAN_TEST(test_full_ring), LAN_TEST(test_outgoing_ports_are_unpredictable),
+    LAN_TEST(test_sequence_numbers), LAN_TEST(test_timeouts),
+    LAN_TEST(test_handshake_data_and_end), LAN_TEST(test_mss_follows_the_mtu),
+    LAN_TEST(test_closed_port_is_reset),
+    LAN_TEST(test_time_wait_port_is_reused),
+    LAN_TEST(test_time_wait_ends_by_reset),
+    LAN_TEST(test_time_wait_survives_a_forged_reset),
+    LAN_TEST(test_many_sequential_connections), LAN_TEST(test_syn_flood),
+    LAN_TEST(test_out_of_order_flood), LAN_TEST(test_window_closes_and_opens),
+    LAN_TEST(test_ten_thousand_idle_connections),
+    LAN_TEST(test_connections_beyond_memory), LAN_TEST(test_bulk_transfer))
