@@ -46,7 +46,7 @@
 /* ---- IPv4 */
 
 #define IP_DEFAULT_TTL           64 /* RFC 1700; lwIP's own default is 255 */
-#define IP_SOF_BROADCAST         1 /* broadcasts only where they were asked for */
+#define IP_SOF_BROADCAST         1  /* only who asks for it may */
 /* Fragments: at most this many are kept, v4 and v6 each: a full 64 KiB
  * datagram at MTU 1500 is 45. A flood of fragments can hold no more. */
 #define IP_REASS_MAX_PBUFS       48
@@ -65,7 +65,7 @@
 #define LWIP_ICMP6_HL                  IP_DEFAULT_TTL /* of pings and errors */
 #define LWIP_IPV6_NUM_ADDRESSES        4 /* link-local, static, two announced */
 #define LWIP_IPV6_MLD                  1 /* bridges snoop on its reports */
-#define IPV6_FRAG_COPYHEADER           1 /* lwIP needs it where pointers are long */
+#define IPV6_FRAG_COPYHEADER           1 /* for pointers of 64 bits */
 #define IPV6_REASS_MAXAGE              15 /* as for IPv4 */
 /* One packet waits for each unresolved neighbour: a queue has no limit of its
  * own when memory comes from malloc. */
