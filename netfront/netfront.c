@@ -159,6 +159,17 @@ static void rx_hand_up(struct netfront_queue *q)
     nf->owner.receive(nf->owner.arg, &rx->frame);
 }
 
+/* Begin with no frame: the pieces that are beyond nr_frags do not count. */
+static void rx_frame_reset(struct netfront_rx *rx)
+{
+    rx->frame.bytes = 0;
+    rx->frame.nr_frags = 0;
+    rx->frame.checksum_good = rx->frame.checksum_blank = false;
+    rx->expect = RX_FIRST;
+    rx->drop = false;
+    rx->extras = 0;
+}
+
 static void rx_frame_end(struct netfront_queue *q)
 {
     struct netfront_rx *rx = &q->rx;
@@ -169,9 +180,7 @@ static void rx_frame_end(struct netfront_queue *q)
         q->nf->stats.rx_dropped++;
     else
         rx_hand_up(q);
-    rx->frame = (struct netfront_frame){0};
-    rx->drop = false;
-    rx->extras = 0;
+    rx_frame_reset(rx);
 }
 
 /* What an extra info slot says about the frame. We offered none of what these
@@ -326,10 +335,7 @@ static void rx_close(struct netfront_queue *q)
     }
     page_end(q, &rx->ring_page);
     rx->nr_free = 0;
-    rx->frame = (struct netfront_frame){0};
-    rx->expect = RX_FIRST;
-    rx->drop = false;
-    rx->extras = 0;
+    rx_frame_reset(rx);
 }
 
 /* ---- Transmit: responses */
@@ -668,6 +674,8 @@ void netfront_queue_start(struct netfront_queue *q)
 
 void netfront_queue_close(struct netfront_queue *q)
 {
+    if (q->running)
+        tx_collect(q); /* nobody has asked for a while */
     if (q->listening) {
         event_stop(q->nf->loop, &q->rx_event);
         if (q->tx_port != q->rx_port)

@@ -112,9 +112,16 @@ must_check int netfront_send(struct netfront *nf,
 void netfront_release(struct netfront *nf, unsigned buffer);
 
 struct netfront_stats {
-    uint64_t rx_frames, rx_bytes, rx_dropped, rx_errors;
-    uint64_t tx_frames, tx_bytes, tx_dropped, tx_errors, tx_full;
-    uint64_t events, notifies, reconnects, broken;
+    uint64_t rx_frames, rx_bytes;
+    uint64_t rx_dropped; /* frames that were bad, or that the backend failed */
+    uint64_t rx_errors;  /* pages that the pool had to do without */
+    uint64_t tx_frames, tx_bytes; /* taken by netfront_send */
+    uint64_t tx_dropped; /* of these: by the backend, or not answered by it */
+    uint64_t tx_errors;  /* of these: refused by the backend */
+    uint64_t tx_full;    /* times that there was no room */
+    uint64_t events, notifies; /* from and to the backend */
+    uint64_t reconnects;
+    uint64_t broken; /* times that the backend broke the protocol */
 };
 void netfront_stats(const struct netfront *nf, struct netfront_stats *stats);
 

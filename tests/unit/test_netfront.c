@@ -692,6 +692,24 @@ static void timers_run_between_bursts(void **state)
 
 /* ---- Comings and goings */
 
+static void only_what_was_not_answered_counts_as_dropped(void **state)
+{
+    struct world *w = world_start(NULL);
+    struct side *side = world_vif_up(w, 0);
+
+    (void)state;
+    for (unsigned i = 0; i < 5; i++)
+        send_one(w, side, 3 * 500, 1);
+    netback_manner(side->nb)->hold_answers = true;
+    for (unsigned i = 0; i < 3; i++)
+        send_one(w, side, 3 * 500, 1);
+    assert_int_equal(world_stats(side).tx_dropped, 0);
+    netback_close(side->nb);
+    fake_run_until(&w->loop, !side->up, NS_PER_S);
+    assert_int_equal(world_stats(side).tx_dropped, 3);
+    world_stop(w);
+}
+
 static void destroying_it_at_any_moment_leaves_nothing(void **state)
 {
     (void)state;
@@ -840,6 +858,7 @@ int main(void)
         cmocka_unit_test(one_event_channel_is_notified_once_for_both_rings),
         cmocka_unit_test(sending_wakes_nobody),
         cmocka_unit_test(timers_run_between_bursts),
+        cmocka_unit_test(only_what_was_not_answered_counts_as_dropped),
         cmocka_unit_test(destroying_it_at_any_moment_leaves_nothing),
         cmocka_unit_test(destroying_it_with_pages_out_waits_for_them),
         cmocka_unit_test(no_memory_for_the_device_is_said),
