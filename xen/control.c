@@ -57,7 +57,7 @@ static void node_taken(struct xs_request *r)
 {
     struct control_node *node = node_of(r);
 
-    if (r->error || !r->value[0]) {
+    if (r->error) {
         node_end(node, true);
         return;
     }

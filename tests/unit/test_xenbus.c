@@ -296,6 +296,9 @@ static void stop_and_check(void)
     assert_int_equal(fake_xs_watches(), 0);
     if (driver.opens && front_state())
         assert_int_equal(front_state(), XenbusStateClosed);
+    /* Its memory may go: whoever still knows it trips over it. */
+    memset(&driver.dev, 0xa5, sizeof(driver.dev));
+    fake_run_for(&loop, 2 * XENBUS_SLOW_NS);
 }
 
 /* ---- The way it should be. */
@@ -314,6 +317,7 @@ static void test_connect(void **state)
     assert_int_equal(driver.feature, 1);
     assert_int_equal(driver.queues, 2);
     assert_int_equal(fake_xs_count(XS_TRANSACTION_START), 1);
+    fake_run_for(&loop, 2 * XENBUS_SLOW_NS);
     assert_string_equal(logged, "");
     stop_and_check();
 }
@@ -772,6 +776,34 @@ static void test_detach_by_force(void **state)
     stop_and_check();
 }
 
+/* ...while we are about to write our state: that says nothing to anybody. */
+static void test_detach_while_writing(void **state)
+{
+    (void)state;
+    connect(&net_ops);
+    xenbus_fail(&driver.dev, "enough");
+    back.alive = false;
+    fake_xs_device_remove("vif", 0);
+    settle();
+    assert_int_equal(log_count("cannot write"), 0);
+    assert_int_equal(log_count(FRONT ": removed"), 1);
+    stop_and_check();
+}
+
+static void test_stop_after_detach(void **state)
+{
+    unsigned writes;
+
+    (void)state;
+    connect(&net_ops);
+    fake_xs_device_remove("vif", 0);
+    back.alive = false;
+    settle();
+    writes = fake_xs_count(XS_WRITE);
+    stop_and_check();
+    assert_int_equal(fake_xs_count(XS_WRITE), writes);
+}
+
 static void test_attach_with_another_backend(void **state)
 {
     (void)state;
@@ -888,6 +920,16 @@ static void test_open_fails(void **state)
     back_stop();
     back_start();
     fake_run_until(&loop, driver.connects == 1, 2 * NS_PER_S);
+    stop_and_check();
+}
+
+static void test_stop_before_retry(void **state)
+{
+    (void)state;
+    back.fails = ~0u;
+    attach();
+    begin(&net_ops);
+    fake_run_for(&loop, 5 * XENBUS_RETRY_NS / 2);
     stop_and_check();
 }
 
@@ -1106,12 +1148,15 @@ int main(void)
         test(a10_random_states),
         test(detach),
         test(detach_by_force),
+        test(detach_while_writing),
+        test(stop_after_detach),
         test(attach_with_another_backend),
         test(fail),
         test(fail_and_return_to_init_wait),
         test(fail_in_connected),
         test(fail_while_xenstored_is_silent),
         test(open_fails),
+        test(stop_before_retry),
         test(stop_at_every_step),
         test(no_xenstore),
         test(list_of_none),
