@@ -26,6 +26,7 @@
 #include <xen/sched.h>
 #include <xen/vcpu.h>
 #include <xen/version.h>
+#include <xen/io/blkif.h>
 #include <xen/io/console.h>
 #include <xen/io/netif.h>
 #include <xen/io/protocols.h>

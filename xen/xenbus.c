@@ -89,7 +89,7 @@ static void close_device(struct xenbus_device *dev)
 {
     if (!dev->opened)
         return;
-    dev->opened = dev->connected = false;
+    dev->opened = dev->connected = dev->relearning = false;
     dev->ops->close(dev);
     slow_start(dev);
 }
@@ -323,12 +323,24 @@ static void begin(struct xenbus_device *dev)
         open_device(dev);
 }
 
+/* Both are connected. The backend's state is read when it was written. */
+static void look_again(struct xenbus_device *dev)
+{
+    dev->relearning |= !dev->learned;
+    if (dev->relearning && learn(dev, dev->ops->connected_keys)) {
+        dev->relearning = false;
+        dev->ops->changed(dev);
+    }
+}
+
 /* The backend is Connected, with us or with somebody before us. */
 static void join(struct xenbus_device *dev)
 {
     if (dev->opened && !dev->connected) {
         if (learn(dev, dev->ops->connected_keys))
             connect_device(dev);
+    } else if (dev->connected && dev->ops->changed) {
+        look_again(dev);
     } else if (!dev->opened && dev->state != XenbusStateClosed) {
         tell_state(dev, XenbusStateClosed);
     }

@@ -66,6 +66,10 @@ struct xenbus_ops {
                                                unsigned *nr);
     /* The backend is Connected: data may flow. */
     void (*connected)(struct xenbus_device *dev);
+    /* The backend, still Connected, wrote its state again: it has changed what
+     * it says (blkif.h: a disk's size), and connected_keys were read anew.
+     * NULL: no matter. */
+    void (*changed)(struct xenbus_device *dev);
     /* The backend is gone or going, or xenbus_fail or xenbus_stop was called:
      * stop using rings, end grants, close ports. Called once for each
      * successful open. */
@@ -90,6 +94,7 @@ struct xenbus_device {
     enum xenbus_state state, backend_state; /* ours as told, theirs as read */
     bool busy, moved, changed, stopping; /* what advance() looks at */
     bool learned;          /* the keys are read and still true */
+    bool relearning;       /* changed() is to be called when they are */
     bool left;             /* since `broken`, the backend went away */
     bool online;           /* a Closed backend waits for us to begin again */
     bool connected_before;
