@@ -42,11 +42,14 @@ CFLAGS  = $(TP_FLAGS) $(WARN) -I. $(TP_CFLAGS_NEWLIB) $(TP_INC_XEN)
 # Hypercalls push on the stack behind the compiler's back (xen/hypercall.h).
 build/obj/xen/%.o: CFLAGS += -mno-red-zone
 build/obj/net/%.o build/obj/apps/%.o: CFLAGS += $(TP_INC_LWIP)
+build/obj/fs/%.o: CFLAGS += $(TP_INC_EROFS)
+build/obj/fs/erofs.o: $(TP_STAMP_SRC_EROFS)
 build/obj/apps/http/%.o: CFLAGS += $(TP_INC_PICO) -Ibuild/obj/apps/http
 
 LDFLAGS := -nostdlib -static -n -Wl,--gc-sections,--build-id=none \
            -Wl,-z,noexecstack,--no-warn-rwx-segments -Wl,-T,build/obj/image.ld
-LIBS    := $(PART_LIB) $(TP_LIB_LWIP) $(TP_OBJ_PICO) $(TP_LIB_C)
+LIBS    := $(PART_LIB) $(TP_LIB_LWIP) $(TP_LIB_EROFS) $(TP_OBJ_PICO) \
+           $(TP_LIB_C)
 
 .PHONY: all
 all: $(IMAGES) ## build every image (the default)
