@@ -12,8 +12,8 @@
 #
 #   // sources: xen/gnttab.c kernel/page.c tests/fake/hv.c
 #
-# Project files, and the words `lwip` and `pico` for the third parties'. What
-# was built and what each test said is in build/host/ (fuzzers: build/fuzz/).
+# Project files, and the words `lwip`, `erofs` and `pico` for the third parties'.
+# What was built and what each test said is in build/host/ (fuzzers: build/fuzz/).
 
 ifndef TP_INC_XEN
 include third_party/third_party.mk
@@ -32,8 +32,8 @@ FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,\
 
 # -Wclobbered knows nothing of how fake.h uses setjmp.
 TEST_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -I. \
-    $(TP_INC_XEN) $(TP_INC_LWIP) $(TP_INC_PICO) -Wall -Wextra -Werror \
-    -fsanitize=address,undefined -fno-sanitize-recover=all
+    $(TP_INC_XEN) $(TP_INC_LWIP) $(TP_INC_EROFS) $(TP_INC_PICO) \
+    -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all
 UNIT_FLAGS := $(TEST_FLAGS) -Wno-clobbered
 FUZZ_FLAGS := $(TEST_FLAGS) -fsanitize=fuzzer-no-link
 # tests/fake/hv.c watches what kernel/page.c hands out, tests/fake/fiber.c tells
@@ -52,9 +52,11 @@ test_words = $(shell sed -n 's,^// sources:,,p' $(1))
 test_objects = $(patsubst %.c,$(2)/%.o,$(1) \
     $(filter %.c,$(call test_words,$(1))))
 test_libs  = $(if $(filter lwip,$(call test_words,$(1))),$(TP_$(2)_LIB_LWIP)) \
+             $(if $(filter erofs,$(call test_words,$(1))),$(TP_$(2)_LIB_EROFS)) \
              $(if $(filter pico,$(call test_words,$(1))),$(TP_$(2)_OBJ_PICO))
 
-TEST_NEEDS := $(TP_STAMP_XEN) $(TP_STAMP_SRC_LWIP) $(TP_STAMP_PICO)
+TEST_NEEDS := $(TP_STAMP_XEN) $(TP_STAMP_SRC_LWIP) $(TP_STAMP_SRC_EROFS) \
+    $(TP_STAMP_PICO)
 
 build/host/obj/%.o: %.c tests/tests.mk | $(TEST_NEEDS)
 	$(TEST_SAY) HOSTCC $<
@@ -113,6 +115,12 @@ build/fuzz/fuzz_%.result: build/fuzz/fuzz_% FORCE
 	    $$passed $$failed; \
 	if [ $$failed -ne 0 ]; then tail -n 60 $$log; fi; \
 	echo $$passed $$failed >$@
+
+# File systems to read: build/host/images/NAME.erofs.
+$(filter build/host/test_fs%,$(UNIT_RESULTS)): build/host/images/stamp
+build/host/images/stamp: tests/unit/images
+	$(TEST_SAY) IMAGES $(@D)
+	$(TEST_Q)rm -rf $(@D) && $< $(@D) && touch $@
 
 .PHONY: unit fuzz unit-programs FORCE
 unit: $(UNIT_RESULTS) ## unit tests on the fake Xen, and the corpus

@@ -51,6 +51,8 @@ struct fake_config {
                                 * timers are exact */
     unsigned spurious_percent; /* so many sleeps return early: 0 */
     const char *cmdline;       /* "" */
+    const void *module;        /* ramdisk= contents: none */
+    size_t module_bytes;
     bool no_console, no_store; /* the pages and ports are there */
     uint64_t seed;             /* SEED of the environment, or 1 */
 };

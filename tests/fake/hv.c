@@ -941,6 +941,8 @@ static void fill_info(const struct fake_config *config)
     info->shared = &shared.info;
     info->cmdline = config->cmdline;
     info->nr_pages = config->pages;
+    info->module = config->module;
+    info->module_bytes = config->module_bytes;
     if (!config->no_store) {
         info->store_page = store_page;
         info->store_port = FAKE_STORE_PORT;

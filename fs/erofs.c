@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * EROFS, by liberofs (erofs-utils): read-only images that mkfs.erofs makes,
+ * plain or compressed with lz4.
+ *
+ * liberofs reads inodes, directories and data, and asks for bytes of the volume
+ * through erofs_dev_read, here a wait in the mount's fiber. Walking paths is
+ * ours: its own walk knows no symbolic links. Everything in an image is
+ * somebody else's word; what liberofs lacks in checks is in
+ * third_party/patches/erofs.
+ *
+ * The inode used last is kept: reading a file piece by piece looks it up once.
+ */
+#include "fs/type.h"
+#include "kernel/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Last, for its macros. */
+#include "erofs/internal.h"
+#include "erofs/dir.h"
+#include "erofs/fragments.h"
+#include "erofs/xattr.h"
+
+#define LINKS_MAX                                              \
+    8 /* symbolic links in one path, as many as Linux once had \
+       */
+
+struct state {
+    struct erofs_sb_info sbi;
+    struct volume *volume;
+    struct erofs_inode inode; /* used last */
+    bool inode_valid;
+    bool in_packed; /* reading the packed inode */
+};
+
+/* liberofs' errors are the C library's; those up to ERANGE have the same
+ * number everywhere. Others (a corrupt image among them) become EIO. */
+static int error_of(int err)
+{
+    if (err >= -XEN_ERANGE || err == -EOPNOTSUPP)
+        return err == -EOPNOTSUPP ? -XEN_EOPNOTSUPP : err;
+    return -XEN_EIO;
+}
+
+static struct state *state_of(struct erofs_sb_info *sbi)
+{
+    return container_of(sbi, struct state, sbi);
+}
+
+/* ---- What liberofs asks for */
+
+ssize_t erofs_dev_read(struct erofs_sb_info *sbi, int device_id, void *buf,
+                       u64 offset, size_t len)
+{
+    if (device_id)
+        return -ENODEV;
+    return volume_pread(state_of(sbi)->volume, buf, len, offset);
+}
+
+/* The tails of files, packed into one. That inode has no such tail itself, or
+ * an image could have us go round in circles. */
+int erofs_packedfile_read(struct erofs_sb_info *sbi, void *buf, erofs_off_t len,
+                          erofs_off_t pos)
+{
+    struct state *state = state_of(sbi);
+    struct erofs_inode packed = {.sbi = sbi, .nid = sbi->packed_nid};
+    int err;
+
+    if (state->in_packed || !sbi->packed_nid)
+        return -EFSCORRUPTED;
+    err = erofs_read_inode_from_disk(&packed);
+    if (err)
+        return err;
+    state->in_packed = true;
+    err = erofs_pread(&packed, buf, len, pos);
+    state->in_packed = false;
+    return err;
+}
+
+/* Extended attributes are not used. */
+int erofs_xattr_prefixes_init(struct erofs_sb_info *sbi)
+{
+    (void)sbi;
+    return 0;
+}
+
+/* ---- Inodes */
+
+static int get_inode(struct state *state, erofs_nid_t nid)
+{
+    int err;
+
+    if (state->inode_valid && state->inode.nid == nid)
+        return 0;
+    state->inode = (struct erofs_inode){.sbi = &state->sbi, .nid = nid};
+    err = erofs_read_inode_from_disk(&state->inode);
+    state->inode_valid = !err;
+    return err;
+}
+
+static enum fs_kind kind_of_mode(unsigned mode)
+{
+    switch (mode & S_IFMT) {
+    case S_IFREG:
+        return FS_FILE;
+    case S_IFDIR:
+        return FS_DIRECTORY;
+    case S_IFLNK:
+        return FS_LINK;
+    default:
+        return FS_OTHER;
+    }
+}
+
+static enum fs_kind kind_of_type(unsigned type)
+{
+    switch (type) {
+    case EROFS_FT_REG_FILE:
+        return FS_FILE;
+    case EROFS_FT_DIR:
+        return FS_DIRECTORY;
+    case EROFS_FT_SYMLINK:
+        return FS_LINK;
+    default:
+        return FS_OTHER;
+    }
+}
+
+static void fill_stat(const struct erofs_inode *inode, struct fs_stat *stat)
+{
+    *stat = (struct fs_stat){
+        .kind = kind_of_mode(inode->i_mode),
+        .id = inode->nid,
+        .bytes = inode->i_size,
+        .changed_s = inode->i_mtime,
+        .mode = inode->i_mode & 07777,
+    };
+}
+
+/* ---- Directories */
+
+static bool is_name(const char *name, size_t len)
+{
+    return !memchr(name, '/', len) && !memchr(name, '\0', len);
+}
+
+struct search {
+    struct erofs_dir_context context;
+    const char *name;
+    size_t len;
+};
+
+/* Any value but 0 ends the iteration, and erofs_iterate_dir returns it. */
+#define FOUND 1
+
+static int compare(struct erofs_dir_context *context)
+{
+    struct search *search = container_of(context, struct search, context);
+
+    if (context->de_namelen == search->len &&
+        !memcmp(context->dname, search->name, search->len))
+        return FOUND;
+    return 0;
+}
+
+/* Make the entry `name` of the directory state->inode the new state->inode. */
+static int step(struct state *state, const char *name, size_t len)
+{
+    struct search search = {
+        .context = {.dir = &state->inode, .cb = compare},
+        .name = name,
+        .len = len,
+    };
+    int result = erofs_iterate_dir(&search.context, false);
+
+    if (result == FOUND)
+        return get_inode(state, search.context.de_nid);
+    return result ? result : -ENOENT;
+}
+
+struct listing {
+    struct erofs_dir_context context;
+    struct fs_entry *entries;
+    unsigned nr, room;
+    uint64_t skip;
+};
+
+static int list(struct erofs_dir_context *context)
+{
+    struct listing *listing = container_of(context, struct listing, context);
+    struct fs_entry *entry = &listing->entries[listing->nr];
+
+    if (!is_name(context->dname, context->de_namelen))
+        return -EFSCORRUPTED;
+    if (context->dot_dotdot)
+        return 0;
+    if (listing->skip) {
+        listing->skip--;
+        return 0;
+    }
+    if (listing->nr == listing->room)
+        return FOUND;
+    entry->id = context->de_nid;
+    entry->kind = kind_of_type(context->de_ftype);
+    memcpy(entry->name, context->dname, context->de_namelen);
+    entry->name[context->de_namelen] = '\0';
+    listing->nr++;
+    return 0;
+}
+
+static int erofs_readdir(struct fs_mount *mount, const struct fs_stat *stat,
+                         struct fs_entry *entries, unsigned nr, uint64_t first)
+{
+    struct state *state = mount->state;
+    struct listing listing = {
+        .context = {.dir = &state->inode, .cb = list},
+        .entries = entries,
+        .room = nr,
+        .skip = first,
+    };
+    int err = get_inode(state, stat->id);
+
+    if (!err)
+        err = erofs_iterate_dir(&listing.context, false);
+    return err < 0 ? error_of(err) : (int)listing.nr;
+}
+
+/* ---- Paths */
+
+/* Put the contents of the link state->inode before the rest of a path, which
+ * lies in `path`. */
+static int expand(struct state *state, char *path, const char *rest)
+{
+    size_t link = state->inode.i_size, len = strlen(rest) + 1;
+    int err;
+
+    if (state->inode.i_size == 0 || state->inode.i_size >= FS_PATH_MAX - len)
+        return state->inode.i_size ? -XEN_ENAMETOOLONG : -EFSCORRUPTED;
+    memmove(path + link + 1, rest, len);
+    path[link] = '/';
+    err = erofs_pread(&state->inode, path, link, 0);
+    if (!err && memchr(path, '\0', link))
+        err = -EFSCORRUPTED;
+    return err;
+}
+
+static const char *skip_slashes(const char *path)
+{
+    return path + strspn(path, "/");
+}
+
+/* Go from the directory state->inode along `path`, which is overwritten. */
+static int walk(struct state *state, char *path)
+{
+    erofs_nid_t root = state->sbi.root_nid, from;
+    unsigned links = 0;
+    const char *at;
+    int err = get_inode(state, root);
+
+    for (at = skip_slashes(path); !err && *at; at = skip_slashes(at)) {
+        size_t len = strcspn(at, "/");
+
+        from = state->inode.nid;
+        err = step(state, at, len);
+        at += len;
+        if (err || !S_ISLNK(state->inode.i_mode))
+            continue;
+        if (++links > LINKS_MAX)
+            return -FS_ELOOP;
+        err = expand(state, path, at);
+        if (!err)
+            err = get_inode(state, path[0] == '/' ? root : from);
+        at = path;
+    }
+    return err;
+}
+
+static int erofs_lookup(struct fs_mount *mount, const char *path,
+                        struct fs_stat *stat)
+{
+    struct state *state = mount->state;
+    char copy[FS_PATH_MAX];
+    int err;
+
+    strcpy(copy, path); /* fs.c has seen to its length */
+    err = walk(state, copy);
+    if (!err)
+        fill_stat(&state->inode, stat);
+    return err == -FS_ELOOP || err == -XEN_ENAMETOOLONG ? err : error_of(err);
+}
+
+/* ---- Data, space, mounting */
+
+static int erofs_read(struct fs_mount *mount, const struct fs_stat *stat,
+                      void *to, size_t bytes, uint64_t offset)
+{
+    struct state *state = mount->state;
+    int err = get_inode(state, stat->id);
+
+    if (!err)
+        err = erofs_pread(&state->inode, to, bytes, offset);
+    return error_of(err);
+}
+
+static void erofs_space(struct fs_mount *mount, struct fs_space *space)
+{
+    const struct erofs_sb_info *sbi = &((struct state *)mount->state)->sbi;
+
+    *space = (struct fs_space){
+        .bytes = erofs_pos(sbi, sbi->primarydevice_blocks),
+        .nr_files = sbi->inos,
+        .block_bytes = erofs_blksiz(sbi),
+        .read_only = true,
+    };
+}
+
+static void erofs_unmount(struct fs_mount *mount)
+{
+    struct state *state = mount->state;
+
+    free(state->sbi.devs);
+    free(state);
+}
+
+/* The root must be a directory; parts of the image on other devices are not
+ * supported. */
+static int check_root(struct state *state)
+{
+    int err = get_inode(state, state->sbi.root_nid);
+
+    if (err)
+        return err;
+    if (state->sbi.extra_devices)
+        return -EOPNOTSUPP;
+    return S_ISDIR(state->inode.i_mode) ? 0 : -EFSCORRUPTED;
+}
+
+static int erofs_mount(struct fs_mount *mount)
+{
+    struct state *state = calloc(1, sizeof(*state));
+    int err;
+
+    if (!state)
+        return -XEN_ENOMEM;
+    mount->state = state;
+    state->volume = mount->volume;
+    err = erofs_read_superblock(&state->sbi);
+    if (!err)
+        err = check_root(state);
+    if (err)
+        erofs_unmount(mount);
+    return error_of(err);
+}
+
+const struct fs_type fs_erofs = {
+    .name = "erofs",
+    .stack_pages = 16,
+    .mount = erofs_mount,
+    .unmount = erofs_unmount,
+    .lookup = erofs_lookup,
+    .pread = erofs_read,
+    .readdir = erofs_readdir,
+    .space = erofs_space,
+};

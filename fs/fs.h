@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files, without waiting.
+ *
+ * `mount=` on the command line says what lies where (docs/options.md). Then
+ *
+ *     static struct fs fs;
+ *     static struct fs_file file;
+ *     static struct fs_request request;
+ *     static char text[100];
+ *
+ *     static void opened(struct fs_request *r)
+ *     {
+ *         if (!r->status)
+ *             fs_pread(r, &file, text, sizeof(text), 0, was_read);
+ *     }
+ *
+ *     fs_start(&fs, app->loop, app->pages, app->options, ready)
+ *     ...
+ *     fs_open(&fs, &request, &file, "/etc/motd", opened);
+ *
+ * A request is embedded in its owner and zeroed before its first use. From the
+ * call until `done` it, and all that the call points to (the path too), belongs
+ * to the file system. done is called on the loop, never inside the call; in it
+ * the request may be used again. Requests to one mount are served one after the
+ * other, those to different mounts overlap. None can be cancelled, all end.
+ *
+ * request->status is >= 0, or a negative XEN_E* number:
+ *   ENOENT ENOTDIR EISDIR ELOOP ENAMETOOLONG   the path's fault
+ *   EROFS      read-only
+ *   EIO        the disk failed, or what is on it makes no sense
+ *   EOPNOTSUPP something in the image that is not understood
+ *   ENOMEM     not now
+ *
+ * Paths are absolute. Symbolic links are followed within their mount. Names are
+ * bytes without '/' and NUL.
+ */
+#ifndef FS_FS_H
+#define FS_FS_H
+
+#include "fs/ramdisk.h"
+#include "kernel/fiber.h"
+#include "kernel/options.h"
+
+#define FS_NAME_MAX   255  /* bytes; POSIX's usual limit, and EROFS' */
+#define FS_PATH_MAX   1024 /* bytes with the NUL; it lies on a fiber's stack */
+#define FS_MOUNTS_MAX 4    /* more have no use yet; raise it at will */
+#define FS_PLACE_MAX  64   /* bytes of a mount's place with the NUL */
+
+/* Not in Xen's list of errors; Linux's number. */
+#define FS_ELOOP 40
+
+enum fs_kind { FS_FILE, FS_DIRECTORY, FS_LINK, FS_OTHER };
+
+struct fs_stat {
+    enum fs_kind kind;
+    uint64_t id; /* within the mount */
+    uint64_t bytes;
+    uint64_t changed_s; /* contents, seconds since 1970 */
+    unsigned mode;      /* permission bits, not enforced */
+};
+
+struct fs_space {
+    uint64_t bytes, free_bytes; /* of the file system */
+    uint64_t nr_files;
+    unsigned block_bytes;
+    bool read_only;
+};
+
+struct fs_entry {
+    uint64_t id;
+    enum fs_kind kind;
+    char name[FS_NAME_MAX + 1];
+};
+
+struct fs_mount;
+
+/* An open file or directory; embedded in its owner, changed by nobody else. */
+struct fs_file {
+    struct fs_mount *mount;
+    struct fs_stat stat; /* as it was when opened */
+};
+
+struct fs_request {
+    int status;
+    /* the file system's: */
+    void (*done)(struct fs_request *request);
+    int (*work)(struct fs_request *request);
+    struct fs_request *next;
+    struct fs_mount *mount;
+    const char *path;
+    struct fs_file *file;
+    void *to;
+    size_t len;
+    uint64_t offset;
+};
+
+struct fs_type;
+
+struct fs_mount {
+    char place[FS_PLACE_MAX]; /* "" is the root, "/data" */
+    struct volume *volume;
+    const struct fs_type *type;
+    void *state; /* the type's */
+    struct fs *fs;
+    struct fiber fiber;
+    struct fs_request *queue, **queue_tail;
+    int status; /* of mounting */
+    bool leaving;
+};
+
+struct fs {
+    struct loop *loop;
+    struct pages *pages;
+    struct fs_mount mounts[FS_MOUNTS_MAX];
+    unsigned nr_mounts;
+    struct fs_request *answered, **answered_tail;
+    struct task task;
+    unsigned nr_fibers, nr_mounting;
+    void (*ready)(struct fs *fs, int status);
+    void (*stopped)(struct fs *fs);
+    struct ramdisk ramdisk;
+};
+
+/* Mount what mount= says. ready(fs, 0) is called when all is mounted; with the
+ * first error, which is logged, when something could not be. Without mount= a
+ * ramdisk is mounted as EROFS at the root; when there is none either, ready is
+ * called with 0 and all paths give -XEN_ENOENT.
+ * A negative error, logged: mount= is wrong, or -XEN_ENOMEM; ready is then not
+ * called, and there is nothing to stop. */
+must_check int fs_start(struct fs *fs, struct loop *loop, struct pages *pages,
+                        struct options *options,
+                        void (*ready)(struct fs *fs, int status));
+
+/* Give everything back once all requests have ended: start none any more. */
+void fs_stop(struct fs *fs, void (*stopped)(struct fs *fs));
+
+typedef void fs_done(struct fs_request *request);
+
+/* Status 0 and file->stat is set. Directories are opened like files. */
+void fs_open(struct fs *fs, struct fs_request *request, struct fs_file *file,
+             const char *path, fs_done *done);
+void fs_close(struct fs_request *request, struct fs_file *file, fs_done *done);
+
+/* The status is the number of bytes, fewer than asked for only at the end of
+ * the file; bytes <= INT_MAX. */
+void fs_pread(struct fs_request *request, struct fs_file *file, void *to,
+              size_t bytes, uint64_t offset, fs_done *done);
+
+/* The status is the number of entries, 0 at the end; without "." and "..".
+ * `first` is how many to skip: 0, then what was got so far. */
+void fs_readdir(struct fs_request *request, struct fs_file *file,
+                struct fs_entry *entries, unsigned nr, uint64_t first,
+                fs_done *done);
+
+void fs_stat(struct fs *fs, struct fs_request *request, struct fs_stat *stat,
+             const char *path, fs_done *done);
+void fs_statvfs(struct fs *fs, struct fs_request *request,
+                struct fs_space *space, const char *path, fs_done *done);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which volume is mounted where: mount=DISK:TYPE:PLACE[:ro],...
+ *
+ * Disks are found by name in open_disk, types in `types`; who adds a driver or
+ * a file system adds it there.
+ */
+#include "fs/fs.h"
+#include "fs/type.h"
+#include "kernel/log.h"
+
+#include <string.h>
+
+#define DEFAULT "ramdisk:erofs:/:ro"
+
+static const struct fs_type *const types[] = {&fs_erofs};
+
+/* A piece of the option's value; not terminated. */
+struct word {
+    const char *at;
+    size_t len;
+};
+
+/* The part of *text before `end`, which is taken off with it. */
+static struct word cut(struct word *text, char end)
+{
+    const char *found = memchr(text->at, end, text->len);
+    struct word word = {text->at,
+                        found ? (size_t)(found - text->at) : text->len};
+
+    text->at += word.len + (found != NULL);
+    text->len -= word.len + (found != NULL);
+    return word;
+}
+
+static bool is(struct word word, const char *text)
+{
+    return word.len == strlen(text) && !memcmp(word.at, text, word.len);
+}
+
+static struct volume *open_disk(struct fs *fs, struct word name)
+{
+    if (is(name, "ramdisk") &&
+        (fs->ramdisk.contents || !ramdisk_init(&fs->ramdisk, fs->loop)))
+        return &fs->ramdisk.volume;
+    return NULL;
+}
+
+static const struct fs_type *find_type(struct word name)
+{
+    for (unsigned i = 0; i < array_size(types); i++)
+        if (is(name, types[i]->name))
+            return types[i];
+    return NULL;
+}
+
+/* "/" or "/data", "/a/b": then without its slash at the end. */
+static bool set_place(struct fs_mount *mount, struct word place)
+{
+    if (place.len == 0 || place.len >= FS_PLACE_MAX || place.at[0] != '/')
+        return false;
+    if (place.at[place.len - 1] == '/')
+        place.len--;
+    memcpy(mount->place, place.at, place.len);
+    return place.len == 0 || mount->place[place.len - 1] != '/';
+}
+
+static bool is_taken(const struct fs *fs, const char *place)
+{
+    for (unsigned i = 0; i < fs->nr_mounts; i++)
+        if (!strcmp(fs->mounts[i].place, place))
+            return true;
+    return false;
+}
+
+/* One of the mounts: what is wrong with it, or NULL. */
+static const char *plan_one(struct fs *fs, struct word text)
+{
+    struct fs_mount *mount = &fs->mounts[fs->nr_mounts];
+    struct word disk = cut(&text, ':'), type = cut(&text, ':'),
+                place = cut(&text, ':');
+
+    if (fs->nr_mounts == FS_MOUNTS_MAX)
+        return "there are too many mounts";
+    *mount = (struct fs_mount){.volume = open_disk(fs, disk)};
+    if (!mount->volume)
+        return "there is no such disk";
+    mount->type = find_type(type);
+    if (!mount->type)
+        return "there is no such type of file system";
+    if (!set_place(mount, place))
+        return "a place begins with a slash and is not long";
+    if (is_taken(fs, mount->place))
+        return "something is mounted there already";
+    if (text.len && !is(text, "ro"))
+        return "it can only be read: ro";
+    fs->nr_mounts++;
+    return NULL;
+}
+
+int fs_plan(struct fs *fs, struct options *options)
+{
+    const char *value = hv_info()->module ? DEFAULT : "";
+    struct word text;
+
+    if (options_text(options, "mount", &value) < 0)
+        return -XEN_EINVAL;
+    text = (struct word){value, strlen(value)};
+    while (text.len) {
+        struct word one = cut(&text, ',');
+        const char *wrong = plan_one(fs, one);
+
+        if (wrong) {
+            log_error("fs", "mount=%s: \"%.*s\": %s", value, (int)one.len,
+                      one.at, wrong);
+            return -XEN_EINVAL;
+        }
+    }
+    return 0;
+}
