@@ -25,7 +25,7 @@ from paths import CACHE, HERE, Failure, digest, draft_of, file_bytes, \
 
 IMAGES = os.path.join(CACHE, "images")
 IMAGES_KEPT = 4             # 70 MB each: a few suites or working copies
-OUR_PROGRAMS = ("agent.c", "domtime.c")
+OUR_PROGRAMS = ("agent.c", "domtime.c", "udprelay.c")
 LIBRARY_FOLDERS = ("usr/lib/x86_64-linux-gnu", "usr/lib",
                    "usr/lib/x86_64-linux-gnu/xen-*/lib")
 

@@ -19,6 +19,7 @@ import time
 
 import channel
 import image
+import relay
 from paths import CACHE, Failure, digest, draft_of, file_bytes, \
     keep_newest, locked, need_tools, run_folder, say
 
@@ -88,8 +89,8 @@ def qemu_arguments(options, memory, forwards=(), restored=False):
     if options.cpus > 1:
         xen += " dom0_vcpus_pin"
     network = NETWORK + "".join(
-        f",hostfwd={f.protocol}:127.0.0.1:{f.host_port}-{f.address}:{f.port}"
-        for f in forwards)
+        f",hostfwd=tcp:127.0.0.1:{f.host_port}-{f.address}:{f.port}"
+        for f in forwards if f.protocol == "tcp")
     arguments = [
         QEMU, "-nodefaults", "-no-user-config", "-display", "none",
         "-no-reboot", *options.accelerator(), "-machine", "pc", "-cpu", CPU,
@@ -115,7 +116,11 @@ def qemu_arguments(options, memory, forwards=(), restored=False):
 
 
 class Forward:
-    """PROTOCOL:HOSTPORT:GUESTIP:PORT; host port 0 takes a free one."""
+    """PROTOCOL:HOSTPORT:GUESTIP:PORT; host port 0 takes a free one.
+
+    qemu listens for TCP itself. UDP is relayed by a process of ours, for
+    which the socket is kept.
+    """
 
     def __init__(self, text):
         match = re.fullmatch(r"(tcp|udp):(\d+):([\d.]+):(\d+)", text)
@@ -124,22 +129,24 @@ class Forward:
                           "tcp:HOSTPORT:GUESTIP:PORT or udp:...")
         self.protocol, self.address = match[1], match[3]
         self.port = int(match[4])
-        self.host_port = self.bind(int(match[2]))
+        self.socket = self.bind(int(match[2]))
+        self.host_port = self.socket.getsockname()[1]
+        if self.protocol == "tcp":
+            self.socket.close()
 
     def bind(self, wanted):
-        """See that the port is free; returns its number."""
         kind = (socket.SOCK_STREAM if self.protocol == "tcp"
                 else socket.SOCK_DGRAM)
-        with socket.socket(socket.AF_INET, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR,
-                             self.protocol == "tcp")
-            try:
-                probe.bind(("127.0.0.1", wanted))
-            except (OSError, OverflowError) as error:
-                reason = getattr(error, "strerror", None) or "no such port"
-                raise Failure(f"{self.protocol} port {wanted} of this machine"
-                              f" cannot be forwarded: {reason}")
-            return probe.getsockname()[1]
+        bound = socket.socket(socket.AF_INET, kind)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR,
+                         self.protocol == "tcp")
+        try:
+            bound.bind(("127.0.0.1", wanted))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or "no such port"
+            raise Failure(f"{self.protocol} port {wanted} of this machine "
+                          f"cannot be forwarded: {reason}")
+        return bound
 
     def __str__(self):
         return (f"{self.protocol}:{self.host_port}:{self.address}:"
@@ -156,6 +163,16 @@ def start_time(pid):
         return None
     fields = fields.split()
     return None if fields[0] == "Z" else int(fields[19])
+
+
+def end_process(pid, started):
+    """End a process; started tells it from a later one of its number."""
+    for attempt in range(300):
+        if start_time(pid) != started:
+            return
+        if attempt in (0, 200):
+            os.kill(pid, signal.SIGKILL if attempt else signal.SIGTERM)
+        time.sleep(0.01)
 
 
 class Monitor:
@@ -353,12 +370,14 @@ class Box:
         except (FileNotFoundError, ValueError):
             return None
 
-    def write_state(self, folder, pid, phase, forwards):
+    def write_state(self, folder, pid, phase, forwards=(), relays=()):
         path = os.path.join(folder, "state.json")
         with open(path + ".new", "w") as file:
             json.dump({"pid": pid, "started": start_time(pid),
                        "phase": phase, "since": time.time(),
-                       "forwards": [str(each) for each in forwards]}, file)
+                       "forwards": [str(each) for each in forwards],
+                       "relays": [(each, start_time(each))
+                                  for each in relays]}, file)
         os.rename(path + ".new", path)
 
     def phase(self):
@@ -391,7 +410,7 @@ class Box:
             self.clear()
         draft = tempfile.mkdtemp(prefix=".", dir=run_folder())
         try:
-            self.write_state(draft, os.getpid(), "starting", [])
+            self.write_state(draft, os.getpid(), "starting")
             os.rename(draft, self.folder)
         except OSError:
             shutil.rmtree(draft)
@@ -411,7 +430,10 @@ class Box:
             clock = ("" if options.deterministic
                      else f"date -s @{time.time():.0f} && ")
             wait_for_dom0(self.folder, process, f"{clock}xl list")
-            self.write_state(self.folder, process.pid, "up", forwards)
+            relays = [relay.start(self.folder, each.socket, each.address,
+                                  each.port)
+                      for each in forwards if each.protocol == "udp"]
+            self.write_state(self.folder, process.pid, "up", forwards, relays)
         except BaseException:
             stop_qemu(process)
             self.clear()
@@ -437,7 +459,7 @@ class Box:
     def start_qemu(self, arguments):
         process = start_qemu(self.folder, arguments)
         if process.poll() is None:      # `down` finds it, whatever comes
-            self.write_state(self.folder, process.pid, "starting", [])
+            self.write_state(self.folder, process.pid, "starting")
         return process
 
     def down(self):
@@ -445,14 +467,10 @@ class Box:
         state = self.state()
         if self.phase() is None:
             return False
-        if state and start_time(state["pid"]) == state["started"]:
-            os.kill(state["pid"], signal.SIGTERM)
-            for _ in range(200):
-                if start_time(state["pid"]) != state["started"]:
-                    break
-                time.sleep(0.01)
-            else:
-                os.kill(state["pid"], signal.SIGKILL)
+        if state:
+            end_process(state["pid"], state["started"])
+            for pid, started in state["relays"]:
+                end_process(pid, started)
         self.clear()
         return True
 
