@@ -36,7 +36,7 @@
     elfnote XEN_ELFNOTE_PAE_MODE,       .asciz, "yes"
     /* A page table entry names a frame when its present bit is set. */
     elfnote XEN_ELFNOTE_L1_MFN_VALID,   .quad, 1, 1
-    elfnote XEN_ELFNOTE_FEATURES,       .asciz, "!writable_page_tables|pae_pgdir_above_4gb"
+    elfnote XEN_ELFNOTE_FEATURES, .asciz, "pae_pgdir_above_4gb"
 
     .section .text.boot, "ax"
     .globl boot_entry

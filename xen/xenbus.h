@@ -28,10 +28,10 @@
 
 #define XENBUS_SLOW_NS   (5 * NS_PER_S) /* "still no backend" is then news */
 #define XENBUS_RETRY_NS  NS_PER_S /* the least time between two attempts */
-#define XENBUS_PATH_MAX  96   /* /local/domain/N/backend/TYPE/N/N and a key */
-#define XENBUS_NAME_MAX  40   /* of that: a slash and a key */
-#define XENBUS_KEYS_MAX  24   /* keys one frontend publishes, or reads */
-#define XENBUS_VALUE_MAX 64   /* text of one published value */
+#define XENBUS_PATH_MAX  96 /* /local/domain/N/backend/TYPE/N/N and a key */
+#define XENBUS_NAME_MAX  40 /* of that: a slash and a key */
+#define XENBUS_KEYS_MAX  24 /* keys one frontend publishes, or reads */
+#define XENBUS_VALUE_MAX 64 /* text of one published value */
 
 struct xenbus_device;
 
@@ -41,11 +41,11 @@ struct xenbus_device;
 struct xenbus_key {
     const char *name;
     uint32_t fallback;
-    uint32_t max;      /* larger values are cut down to this, and logged */
-    uint32_t *value;   /* number goes here, or... */
-    char *text;        /* ...text goes here, text_bytes with its NUL */
+    uint32_t max;    /* larger values are cut down to this, and logged */
+    uint32_t *value; /* number goes here, or... */
+    char *text;      /* ...text goes here, text_bytes with its NUL */
     size_t text_bytes;
-    bool own;          /* read from the frontend's node instead */
+    bool own; /* read from the frontend's node instead */
 };
 
 /* A driver. Everything is called on the loop, never from inside a call to
@@ -86,17 +86,17 @@ struct xenbus_device {
     char backend[XENBUS_PATH_MAX]; /* "/local/domain/0/backend/vif/5/0", or "":
                                     * no such device (yet, or any more) */
     domid_t backend_dom;
-    bool connected;                /* connected() was called, close() not yet */
-    bool opened;                   /* open() succeeded, close() not yet */
-    bool broken;                   /* given up until the backend comes back */
+    bool connected; /* connected() was called, close() not yet */
+    bool opened;    /* open() succeeded, close() not yet */
+    bool broken;    /* given up until the backend comes back */
     uint64_t reconnects;
     /* the machine's: see xenbus.c */
     enum xenbus_state state, backend_state; /* ours as told, theirs as read */
-    bool busy, moved, changed, stopping; /* what advance() looks at */
-    bool learned;          /* the keys are read and still true */
-    bool relearning;       /* changed() is to be called when they are */
-    bool left;             /* since `broken`, the backend went away */
-    bool online;           /* a Closed backend waits for us to begin again */
+    bool busy, moved, changed, stopping;    /* what advance() looks at */
+    bool learned;    /* the keys are read and still true */
+    bool relearning; /* changed() is to be called when they are */
+    bool left;       /* since `broken`, the backend went away */
+    bool online;     /* a Closed backend waits for us to begin again */
     bool connected_before;
     uint64_t retry_ns;
     const struct xenbus_key *keys;
@@ -146,7 +146,8 @@ void xenbus_stop(struct xenbus_device *dev);
  * once, in no particular order; other names are logged. A device that was
  * detached and comes back is not reported again: its xenbus_device notices
  * both by itself. No "device/TYPE", and no xenstore, mean no devices. */
-#define XENBUS_LIST_MAX 32 /* devices of one type; more are logged, not used */
+#define XENBUS_LIST_MAX 32 /* devices of one type; more are logged, not used \
+                            */
 
 struct xenbus_list {
     void (*found)(struct xenbus_list *list, uint32_t index);
