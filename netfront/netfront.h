@@ -114,7 +114,7 @@ void netfront_release(struct netfront *nf, unsigned buffer);
 struct netfront_stats {
     uint64_t rx_frames, rx_bytes;
     uint64_t rx_dropped; /* frames that were bad, or that the backend failed */
-    uint64_t rx_errors;  /* pages that the pool had to do without */
+    uint64_t rx_errors;  /* pages it kept, or that could not be replaced */
     uint64_t tx_frames, tx_bytes; /* taken by netfront_send */
     uint64_t tx_dropped; /* of these: by the backend, or not answered by it */
     uint64_t tx_errors;  /* of these: refused by the backend */
