@@ -1015,13 +1015,17 @@ void blkfront_queue_end(struct blkfront_queue *q)
 {
     blkfront_queue_close(q);
     timer_stop(q->bf->loop, &q->look);
-    for (unsigned i = 0; i < q->nr_pool; i++)
-        page_end(q->bf, &q->pool[i]);
     q->unsent = NULL;
     while (q->requests) {
         q->requests->error = -XEN_ENODEV;
         request_end(q, q->requests);
     }
+}
+
+void blkfront_queue_free(struct blkfront_queue *q)
+{
+    for (unsigned i = 0; i < q->nr_pool; i++)
+        page_end(q->bf, &q->pool[i]);
 }
 
 void blkfront_queue_init(struct blkfront_queue *q, struct blkfront *bf)

@@ -141,8 +141,10 @@ must_check int blkfront_queue_open(struct blkfront_queue *q, unsigned order);
 void blkfront_queue_start(struct blkfront_queue *q);
 /* End it, but for the pool. Requests are as if they had never been sent. */
 void blkfront_queue_close(struct blkfront_queue *q);
-/* End it all: answer every request with -XEN_ENODEV. */
+/* The same, and answer every request with -XEN_ENODEV. */
 void blkfront_queue_end(struct blkfront_queue *q);
+/* The end of the pool: the backend was told that we are gone. */
+void blkfront_queue_free(struct blkfront_queue *q);
 
 /* ---- blkfront_xs.c */
 

@@ -285,6 +285,7 @@ static void vbd_stopped(struct xenbus_device *bus)
     struct blkfront *bf = blkfront_of(bus);
 
     blkfront_queue_end(&bf->queue);
+    blkfront_queue_free(&bf->queue);
     task_stop(bf->loop, &bf->end);
     bf->stopped = true;
     blkfront_free_if_unused(bf);

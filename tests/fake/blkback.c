@@ -197,6 +197,18 @@ static void audit_page(struct blkback *bb, grant_ref_t ref, const uint8_t *page,
             fake_fail("blkback: a page was granted with a past (%u)", i);
 }
 
+static unsigned long front_number(struct blkback *bb, const char *key,
+                                  unsigned long otherwise);
+
+/* A frontend that goes may take its pages along. */
+static bool front_is_there(struct blkback *bb)
+{
+    unsigned long state = front_number(bb, "state", XenbusStateUnknown);
+
+    return state == XenbusStateInitialised || state == XenbusStateConnected;
+}
+
+/* NULL: the frontend is going. */
 static uint8_t *page_map(struct blkback *bb, grant_ref_t ref, bool write)
 {
     void *page;
@@ -207,8 +219,10 @@ static uint8_t *page_map(struct blkback *bb, grant_ref_t ref, bool write)
         return bb->mapped[ref];
     write |= bb->persistent || bb->manner.keep;
     page = fake_map_grant(bb->dom, ref, write);
-    if (!page)
+    if (!page && front_is_there(bb))
         fake_fail("blkback: reference %u is not granted", ref);
+    if (!page)
+        return NULL;
     bb->stats.maps++;
     if (bb->persistent || bb->manner.keep)
         bb->mapped[ref] = page;
@@ -264,6 +278,10 @@ static void work_indirect(struct blkback *bb, const blkif_request_t *request,
         w->nr > SEGMENTS_MAX || indirect.handle != (blkif_vdev_t)bb->vbd)
         fake_fail("blkback: indirect op %u, %u segments", w->operation, w->nr);
     page = page_map(bb, indirect.indirect_grefs[0], false);
+    if (!page) {
+        w->nr = 0;
+        return;
+    }
     memcpy(w->segments, page, w->nr * sizeof(w->segments[0]));
     page_unmap(bb, indirect.indirect_grefs[0], false);
     bb->audited[indirect.indirect_grefs[0]] = true;
@@ -324,7 +342,7 @@ static void audit_segments(struct blkback *bb, const struct work *w)
     audit_range(bb, w->sector, work_sectors(w));
 }
 
-static void do_segments(struct blkback *bb, const struct work *w)
+static int do_segments(struct blkback *bb, const struct work *w)
 {
     bool write = w->operation != BLKIF_OP_READ;
     uint64_t sector = w->sector;
@@ -334,25 +352,29 @@ static void do_segments(struct blkback *bb, const struct work *w)
         unsigned nr = s->last_sect - s->first_sect + 1u;
         uint8_t *page = page_map(bb, s->gref, !write);
 
+        if (!page)
+            return BLKIF_RSP_ERROR;
         audit_page(bb, s->gref, page, s->first_sect, write ? s->last_sect : 0);
         sectors_walk(bb, sector, nr, page + s->first_sect * UNIT, write);
         page_unmap(bb, s->gref, !write);
         sector += nr;
     }
+    return BLKIF_RSP_OKAY;
 }
 
 static int do_data(struct blkback *bb, const struct work *w)
 {
     bool write = w->operation != BLKIF_OP_READ;
 
+    if (!w->nr && !front_is_there(bb))
+        return BLKIF_RSP_ERROR;
     audit_segments(bb, w);
     bb->stats.reads += !write;
     bb->stats.writes += write;
     if (w->sector + work_sectors(w) > bb->offer.sectors ||
         (write && bb->offer.info & VDISK_READONLY))
         return BLKIF_RSP_ERROR;
-    do_segments(bb, w);
-    return BLKIF_RSP_OKAY;
+    return do_segments(bb, w);
 }
 
 static int do_flush(struct blkback *bb, const struct work *w)
@@ -556,6 +578,13 @@ void blkback_scribble(void *arg)
         fake_random_fill(&bb->ring->ring[i], sizeof(bb->ring->ring[i]));
 }
 
+void blkback_scribble_pages(struct blkback *bb)
+{
+    for (grant_ref_t ref = 0; ref < REFS_MAX; ref++)
+        if (bb->mapped[ref])
+            fake_random_fill(bb->mapped[ref], XEN_PAGE_SIZE);
+}
+
 /* ---- The handshake */
 
 static void set_key(struct blkback *bb, const char *key, uint64_t value,
@@ -715,7 +744,8 @@ static void connect(struct blkback *bb)
         set_state(bb, XenbusStateClosed);
         return;
     }
-    bb->req_cons = bb->rsp_prod = 0;
+    /* It may be the ring of its predecessor (Linux: BACK_RING_ATTACH). */
+    bb->req_cons = bb->rsp_prod = bb->ring->rsp_prod;
     bb->nr_unanswered = 0;
     bb->persistent = bb->offer.persistent;
     bb->look = true;
@@ -732,8 +762,7 @@ static void connect(struct blkback *bb)
 static bool state_step(struct blkback *bb)
 {
     unsigned long front = front_number(bb, "state", XenbusStateUnknown);
-    bool ready =
-        front == XenbusStateInitialised || front == XenbusStateConnected;
+    bool ready = front_is_there(bb);
 
     if (bb->state == XenbusStateInitWait && ready) {
         connect(bb);

@@ -102,6 +102,8 @@ blkif_sring_t *blkback_ring(struct blkback *bb);
 void blkback_notify(struct blkback *bb);
 /* Overwrite every slot with chance. Fits fake_scribble. */
 void blkback_scribble(void *bb);
+/* The same with every page that it has mapped. */
+void blkback_scribble_pages(struct blkback *bb);
 
 /* ---- What it has seen. */
 
