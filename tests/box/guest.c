@@ -11,16 +11,16 @@
  */
 #include <stdint.h>
 
-#define MACH2PHYS ((const uint64_t *)0xffff800000000000ul)
-#define VIRT_BASE 0x200000ul
-#define PAGE 4096
-#define SCHED_OP 29
+#define MACH2PHYS        ((const uint64_t *)0xffff800000000000ul)
+#define VIRT_BASE        0x200000ul
+#define PAGE             4096
+#define SCHED_OP         29
 #define EVENT_CHANNEL_OP 32
-#define SCHEDOP_YIELD 0
+#define SCHEDOP_YIELD    0
 #define SCHEDOP_SHUTDOWN 2
-#define EVTCHNOP_SEND 4
-#define IN_SIZE 1024
-#define OUT_SIZE 2048
+#define EVTCHNOP_SEND    4
+#define IN_SIZE          1024
+#define OUT_SIZE         2048
 
 struct start_info {
     uint8_t magic[32];
@@ -127,31 +127,30 @@ __attribute__((noreturn, used)) void guest_main(struct start_info *start)
         hypercall(SCHED_OP, SCHEDOP_SHUTDOWN, &power_off);
 }
 
-__asm__(
-    ".section .text.start, \"ax\"\n"
-    ".global _start\n"
-    "_start: leaq stack_top(%rip), %rsp\n"
-    "        movq %rsi, %rdi\n"
-    "        call guest_main\n"
-    ".balign 4096\n"
-    ".global hypercall_page\n"
-    "hypercall_page: .fill 4096\n"
-    ".section .bss\n"
-    ".balign 16\n"
-    ".fill 8192\n"
-    "stack_top:\n"
-    /* Notes for the domain builder: xen/include/public/elfnote.h */
-    ".macro note type, size, value:vararg\n"
-    "    .long 4, \\size, \\type\n"
-    "    .asciz \"Xen\"\n"
-    "    \\value\n"
-    "    .balign 4\n"
-    ".endm\n"
-    ".section .note.xen, \"a\", @note\n"
-    "note 5, 8, .asciz \"xen-3.0\"\n"             /* XEN_VERSION */
-    "note 8, 8, .asciz \"generic\"\n"             /* LOADER */
-    "note 1, 8, .quad _start\n"                   /* ENTRY */
-    "note 2, 8, .quad hypercall_page\n"           /* HYPERCALL_PAGE */
-    "note 3, 8, .quad 0x200000\n"                 /* VIRT_BASE */
-    "note 4, 8, .quad 0x200000\n"                 /* PADDR_OFFSET */
-    ".text\n");
+__asm__(".section .text.start, \"ax\"\n"
+        ".global _start\n"
+        "_start: leaq stack_top(%rip), %rsp\n"
+        "        movq %rsi, %rdi\n"
+        "        call guest_main\n"
+        ".balign 4096\n"
+        ".global hypercall_page\n"
+        "hypercall_page: .fill 4096\n"
+        ".section .bss\n"
+        ".balign 16\n"
+        ".fill 8192\n"
+        "stack_top:\n"
+        /* Notes for the domain builder: xen/include/public/elfnote.h */
+        ".macro note type, size, value:vararg\n"
+        "    .long 4, \\size, \\type\n"
+        "    .asciz \"Xen\"\n"
+        "    \\value\n"
+        "    .balign 4\n"
+        ".endm\n"
+        ".section .note.xen, \"a\", @note\n"
+        "note 5, 8, .asciz \"xen-3.0\"\n"   /* XEN_VERSION */
+        "note 8, 8, .asciz \"generic\"\n"   /* LOADER */
+        "note 1, 8, .quad _start\n"         /* ENTRY */
+        "note 2, 8, .quad hypercall_page\n" /* HYPERCALL_PAGE */
+        "note 3, 8, .quad 0x200000\n"       /* VIRT_BASE */
+        "note 4, 8, .quad 0x200000\n"       /* PADDR_OFFSET */
+        ".text\n");

@@ -42,24 +42,24 @@
 
 enum frame_type {
     /* from the client */
-    FRAME_HELLO = 1,    /* nonce; echoed */
-    FRAME_RUN = 2,      /* struct run, arguments each ending in NUL, 0x01 */
-    FRAME_STDIN = 3,    /* bytes; none: end of file */
-    FRAME_SIGNAL = 4,   /* one byte: the signal for the process group */
-    FRAME_WINDOW = 5,   /* rows, columns: two 16-bit words */
+    FRAME_HELLO = 1,  /* nonce; echoed */
+    FRAME_RUN = 2,    /* struct run, arguments each ending in NUL, 0x01 */
+    FRAME_STDIN = 3,  /* bytes; none: end of file */
+    FRAME_SIGNAL = 4, /* one byte: the signal for the process group */
+    FRAME_WINDOW = 5, /* rows, columns: two 16-bit words */
     /* to the client */
     FRAME_STDOUT = 16,
     FRAME_STDERR = 17,
-    FRAME_EXIT = 18,    /* one byte: exit status, or 128 + signal */
-    FRAME_ACK = 19,     /* 32-bit word: bytes of input taken */
+    FRAME_EXIT = 18, /* one byte: exit status, or 128 + signal */
+    FRAME_ACK = 19,  /* 32-bit word: bytes of input taken */
 };
 
-#define HEADER_SIZE 4
-#define FRAME_MAX (64 * 1024)      /* payload; a command line fits in it */
-#define OUTPUT_MAX (32 * 1024)     /* the port's driver takes 32 KiB a write */
-#define STDIN_WINDOW (256 * 1024)  /* keeps the channel busy between ACKs */
-#define ARGS_MAX 256
-#define PORTS_MAX 64
+#define HEADER_SIZE  4
+#define FRAME_MAX    (64 * 1024)  /* payload; a command line fits in it */
+#define OUTPUT_MAX   (32 * 1024)  /* the port's driver takes 32 KiB a write */
+#define STDIN_WINDOW (256 * 1024) /* keeps the channel busy between ACKs */
+#define ARGS_MAX     256
+#define PORTS_MAX    64
 
 struct run {
     uint8_t on_tty;
@@ -70,17 +70,17 @@ struct run {
 
 struct session {
     int port;
-    int signals;                /* signalfd: SIGCHLD, SIGIO */
+    int signals; /* signalfd: SIGCHLD, SIGIO */
     bool hung_up;
     size_t rx_length;
     size_t tx_length, tx_sent;
-    pid_t child;                /* 0: no command, or it was reaped */
-    bool running;               /* a client waits for an EXIT frame */
+    pid_t child;  /* 0: no command, or it was reaped */
+    bool running; /* a client waits for an EXIT frame */
     int status;
-    int input, output, error;   /* our ends of the command's streams, or -1 */
+    int input, output, error; /* our ends of the command's streams, or -1 */
     bool input_ends;
     size_t input_start, input_length;
-    uint32_t credit;            /* input taken and not yet acknowledged */
+    uint32_t credit; /* input taken and not yet acknowledged */
     uint8_t rx[HEADER_SIZE + FRAME_MAX];
     uint8_t tx[3 * (HEADER_SIZE + OUTPUT_MAX)];
     uint8_t pending[STDIN_WINDOW];
@@ -131,7 +131,7 @@ static void tx_write(struct session *s)
 static void streams_close(struct session *s)
 {
     if (s->output == s->input)
-        s->output = -1;         /* a terminal is one descriptor */
+        s->output = -1; /* a terminal is one descriptor */
     close_fd(&s->input);
     close_fd(&s->output);
     close_fd(&s->error);
@@ -177,7 +177,7 @@ static void child_exec_on_pipes(char **arguments, const int ends[3])
 static void start_on_terminal(struct session *s, const struct run *run,
                               char **arguments)
 {
-    struct winsize size = { .ws_row = run->rows, .ws_col = run->columns };
+    struct winsize size = {.ws_row = run->rows, .ws_col = run->columns};
     int master = -1;
 
     s->child = forkpty(&master, NULL, NULL, &size);
@@ -192,12 +192,12 @@ static void start_on_pipes(struct session *s, char **arguments)
 
     if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 ||
         pipe2(err, O_CLOEXEC) < 0)
-        abort();                /* the parent starts this port afresh */
+        abort(); /* the parent starts this port afresh */
     fcntl(in[1], F_SETPIPE_SZ, STDIN_WINDOW);
     fcntl(out[1], F_SETPIPE_SZ, STDIN_WINDOW);
     s->child = fork();
     if (s->child == 0)
-        child_exec_on_pipes(arguments, (int[]){ in[0], out[1], err[1] });
+        child_exec_on_pipes(arguments, (int[]){in[0], out[1], err[1]});
     close(in[0]);
     close(out[1]);
     close(err[1]);
@@ -233,7 +233,7 @@ static void command_start(struct session *s, char *payload, size_t length)
     s->running = true;
     s->status = 127;
     if (s->child < 0)
-        s->child = 0;           /* no process to be had: EXIT with 127 */
+        s->child = 0; /* no process to be had: EXIT with 127 */
     unblock(s->input);
     unblock(s->output);
     unblock(s->error);
@@ -246,8 +246,8 @@ static void child_reap(struct session *s)
     if (s->child <= 0 || waitpid(s->child, &status, WNOHANG) != s->child)
         return;
     s->child = 0;
-    s->status = WIFEXITED(status) ? WEXITSTATUS(status)
-                                  : 128 + WTERMSIG(status);
+    s->status =
+        WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 /* --- the command's streams ----------------------------------------------- */
@@ -267,7 +267,7 @@ static void input_queue(struct session *s, const uint8_t *bytes, size_t length)
     if (length == 0)
         s->input_ends = true;
     if (s->input < 0 || s->input_length + length > STDIN_WINDOW) {
-        s->credit += length;    /* nobody reads it any more */
+        s->credit += length; /* nobody reads it any more */
         return;
     }
     for (size_t i = 0; i < length; i++)
@@ -302,8 +302,10 @@ static void input_write(struct session *s)
         s->input_length -= n;
         s->credit += n;
     }
-    if (s->input_length == 0 && s->input_ends)
+    if (s->input_length == 0 && s->input_ends) {
+        s->input_ends = false;
         input_close(s);
+    }
 }
 
 /* Returns whether the stream may have more to give just now. */
@@ -350,8 +352,8 @@ static void window_resize(struct session *s, const uint8_t *payload)
 
     memcpy(words, payload, sizeof(words));
     if (s->input >= 0)
-        ioctl(s->input, TIOCSWINSZ, &(struct winsize){
-            .ws_row = words[0], .ws_col = words[1] });
+        ioctl(s->input, TIOCSWINSZ,
+              &(struct winsize){.ws_row = words[0], .ws_col = words[1]});
 }
 
 static void frame_receive(struct session *s, enum frame_type type,
@@ -379,7 +381,7 @@ static void frame_receive(struct session *s, enum frame_type type,
             window_resize(s, payload);
         break;
     default:
-        break;                  /* garbage that padding completed */
+        break; /* garbage that padding completed */
     }
 }
 
@@ -396,7 +398,7 @@ static size_t rx_take(struct session *s, uint8_t *at, size_t have)
     memcpy(&header, at, HEADER_SIZE);
     length = header >> 8;
     if (length > FRAME_MAX)
-        return 1;               /* not ours: look for the next padding */
+        return 1; /* not ours: look for the next padding */
     if (have < HEADER_SIZE + length)
         return 0;
     frame_receive(s, header & 0xff, at + HEADER_SIZE, length);
@@ -406,8 +408,8 @@ static size_t rx_take(struct session *s, uint8_t *at, size_t have)
 /* Reads what came in; nothing (and not "later") means: nobody is there. */
 static void port_check(struct session *s)
 {
-    ssize_t n = read(s->port, s->rx + s->rx_length,
-                     sizeof(s->rx) - s->rx_length);
+    ssize_t n =
+        read(s->port, s->rx + s->rx_length, sizeof(s->rx) - s->rx_length);
     size_t done = 0, step;
 
     if (n == 0) {
@@ -442,12 +444,12 @@ static void session_turn(struct session *s)
     bool room = tx_has_room(s);
     bool feeds = s->input_length > 0 || s->input_ends;
     struct pollfd fds[] = {
-        { .fd = s->signals, .events = POLLIN },
-        { .fd = s->hung_up ? -1 : s->port,
-          .events = (room ? POLLIN : 0) | (s->tx_length ? POLLOUT : 0) },
-        { .fd = room ? s->output : -1, .events = POLLIN },
-        { .fd = room ? s->error : -1, .events = POLLIN },
-        { .fd = feeds ? s->input : -1, .events = POLLOUT },
+        {.fd = s->signals, .events = POLLIN},
+        {.fd = s->hung_up ? -1 : s->port,
+         .events = (room ? POLLIN : 0) | (s->tx_length ? POLLOUT : 0)},
+        {.fd = room ? s->output : -1, .events = POLLIN},
+        {.fd = room ? s->error : -1, .events = POLLIN},
+        {.fd = feeds ? s->input : -1, .events = POLLOUT},
     };
 
     poll(fds, sizeof(fds) / sizeof(fds[0]), -1);
@@ -480,7 +482,7 @@ static int signals_open(void)
 
 static void port_serve(const char *device)
 {
-    static struct session s = { .input = -1, .output = -1, .error = -1 };
+    static struct session s = {.input = -1, .output = -1, .error = -1};
 
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -488,7 +490,7 @@ static void port_serve(const char *device)
     s.port = open(device, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (s.port < 0 || s.signals < 0) {
         perror(device);
-        sleep(1);               /* the parent tries again at once */
+        sleep(1); /* the parent tries again at once */
         exit(1);
     }
     fcntl(s.port, F_SETOWN, getpid());

@@ -17,8 +17,9 @@ import time
 from paths import Failure, say
 
 PORTS = 12                  # commands at the same time
-FRAME_MAX = 64 * 1024
-STDIN_WINDOW = 256 * 1024   # as in agent.c
+FRAME_MAX = 64 * 1024       # these three as in agent.c
+STDIN_WINDOW = 256 * 1024
+ARGUMENTS_MAX = 256
 CHUNK = 32 * 1024
 
 HELLO, RUN, STDIN, SIGNAL, WINDOW = 1, 2, 3, 4, 5
@@ -157,9 +158,9 @@ class Command:
         rows, columns = terminal or (0, 0)
         payload = struct.pack("<BBHH", terminal is not None, 0, rows, columns)
         payload += b"".join(os.fsencode(each) + b"\0" for each in arguments)
-        if len(payload) >= FRAME_MAX:
-            raise Failure("the command is longer than 64 KB: put it into a "
-                          "file, and that into the box")
+        if len(payload) >= FRAME_MAX or len(arguments) > ARGUMENTS_MAX:
+            raise Failure("the command is longer than 64 KB or 256 words: "
+                          "put it into a file, and that into the box")
         self.out = frame(RUN, payload + b"\1")
         if stdin is None:
             self.out += frame(STDIN)
@@ -218,7 +219,10 @@ class Command:
             raise Gone("the box went down")
 
     def pass_input(self):
-        data = os.read(self.stdin, min(CHUNK, self.window))
+        try:
+            data = os.read(self.stdin, min(CHUNK, self.window))
+        except OSError:
+            data = b""                      # the terminal hung up
         self.window -= len(data)
         self.out += frame(STDIN, data)
         if not data:

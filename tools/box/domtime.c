@@ -22,23 +22,23 @@
 #include <unistd.h>
 
 /* xen/include/public: xen.h, domctl.h; linux: xen/privcmd.h */
-#define HYPERVISOR_DOMCTL 36
+#define HYPERVISOR_DOMCTL    36
 #define DOMCTL_GETDOMAININFO 5
-#define DOMCTL_VERSION_FIRST 0x12   /* Xen 4.13 */
-#define DOMCTL_VERSION_LAST 0x30    /* years ahead: Xen adds one a release */
-#define DOMINF_DYING (1u << 0)
-#define DOMINF_SHUTDOWN (1u << 2)
-#define DOMINF_PAUSED (1u << 3)
-#define DOMINF_BLOCKED (1u << 4)
-#define DOMINF_RUNNING (1u << 5)
-#define DOMAINS_MAX 0x7ff0          /* DOMID_FIRST_RESERVED */
+#define DOMCTL_VERSION_FIRST 0x12 /* Xen 4.13 */
+#define DOMCTL_VERSION_LAST  0x30 /* years ahead: Xen adds one a release */
+#define DOMINF_DYING         (1u << 0)
+#define DOMINF_SHUTDOWN      (1u << 2)
+#define DOMINF_PAUSED        (1u << 3)
+#define DOMINF_BLOCKED       (1u << 4)
+#define DOMINF_RUNNING       (1u << 5)
+#define DOMAINS_MAX          0x7ff0 /* DOMID_FIRST_RESERVED */
 
 struct privcmd_hypercall {
     uint64_t op;
     uint64_t arg[5];
 };
-#define PRIVCMD_HYPERCALL _IOC(_IOC_NONE, 'P', 0, \
-                               sizeof(struct privcmd_hypercall))
+#define PRIVCMD_HYPERCALL \
+    _IOC(_IOC_NONE, 'P', 0, sizeof(struct privcmd_hypercall))
 
 struct domctl {
     uint32_t cmd;
@@ -48,7 +48,7 @@ struct domctl {
     uint16_t info_domain;
     uint16_t info_pad;
     uint32_t flags;
-    uint64_t pages[6];      /* total, max, outstanding, shared, paged, ... */
+    uint64_t pages[6]; /* total, max, outstanding, shared, paged, ... */
     uint64_t cpu_time_ns;
     uint8_t rest[128];
 };
@@ -59,7 +59,7 @@ static int domain_ask(int privcmd, uint16_t id, struct domctl *call)
     static uint32_t version = DOMCTL_VERSION_FIRST;
     struct privcmd_hypercall hypercall = {
         .op = HYPERVISOR_DOMCTL,
-        .arg = { (uintptr_t)call },
+        .arg = {(uintptr_t)call},
     };
 
     for (; version <= DOMCTL_VERSION_LAST; version++) {
@@ -69,7 +69,7 @@ static int domain_ask(int privcmd, uint16_t id, struct domctl *call)
         call->domain = id;
         if (ioctl(privcmd, PRIVCMD_HYPERCALL, &hypercall) == 0)
             return 0;
-        if (errno != EACCES)    /* Xen's word for "another version" */
+        if (errno != EACCES) /* Xen's word for "another version" */
             return -1;
     }
     return -1;
@@ -129,8 +129,7 @@ int main(int argc, char **argv)
     }
     /* Xen copies from and to it while the kernel cannot fault it in. */
     call = mmap(NULL, sizeof(*call), PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE,
-                -1, 0);
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
     if (call == MAP_FAILED) {
         perror("domtime");
         return 1;

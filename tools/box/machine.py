@@ -284,14 +284,19 @@ class Image:
     def snapshot(self):
         """The snapshot's folder; boots a box to make it if need be."""
         folder = os.path.join(SNAPSHOTS, self.name)
-        with locked(os.path.join(SNAPSHOTS, f"{self.name}.lock")):
-            if not os.path.exists(folder):
-                say("booting Xen once for the snapshot that boxes start from")
-                with draft_of(folder) as draft:
-                    self.boot_and_freeze(draft)
-                keep_newest(SNAPSHOTS, SNAPSHOTS_KEPT)
-            os.utime(folder)
+        if not os.path.exists(folder):
+            with locked(f"{folder}.lock"):
+                self.make_snapshot(folder)
+        os.utime(folder)
         return folder
+
+    def make_snapshot(self, folder):
+        if os.path.exists(folder):
+            return                      # whom we waited for made it
+        say("booting Xen once for the snapshot that boxes start from")
+        with draft_of(folder) as draft:
+            self.boot_and_freeze(draft)
+        keep_newest(SNAPSHOTS, SNAPSHOTS_KEPT)
 
     def boot_and_freeze(self, folder):
         self.link_into(folder)
@@ -469,7 +474,7 @@ class Box:
             return False
         if state:
             end_process(state["pid"], state["started"])
-            for pid, started in state.get("relays", []):
+            for pid, started in state["relays"]:
                 end_process(pid, started)
         self.clear()
         return True

@@ -54,7 +54,11 @@ def locked(path):
     """Hold a lock file: one builder at a time, the others wait."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another xenbox, which makes the same thing")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

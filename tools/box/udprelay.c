@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PEERS_MAX 64
+#define PEERS_MAX    64
 #define DATAGRAM_MAX 65536
 
 struct header {
@@ -74,25 +74,24 @@ static bool forward(struct pollfd *peers, const struct sockaddr_in *target,
     return true;
 }
 
-static bool answer(struct pollfd *peers, uint16_t peer,
-                   struct message *message)
+static bool answer(struct pollfd *peers, uint16_t peer, struct message *message)
 {
-    ssize_t length = recv(peers[peer].fd, message->data, DATAGRAM_MAX,
-                          MSG_DONTWAIT);
+    ssize_t length =
+        recv(peers[peer].fd, message->data, DATAGRAM_MAX, MSG_DONTWAIT);
     size_t total;
 
     if (length < 0)
-        return true;            /* refused: nobody listens there yet */
-    message->header = (struct header){ .peer = peer, .length = length };
+        return true; /* refused: nobody listens there yet */
+    message->header = (struct header){.peer = peer, .length = length};
     total = sizeof(message->header) + length;
     return fwrite(message, 1, total, stdout) == total && !fflush(stdout);
 }
 
 int main(int argc, char **argv)
 {
-    static struct pollfd fds[PEERS_MAX + 1];    /* the last one: input */
+    static struct pollfd fds[PEERS_MAX + 1]; /* the last one: input */
     static struct message message;
-    struct sockaddr_in target = { .sin_family = AF_INET };
+    struct sockaddr_in target = {.sin_family = AF_INET};
     bool alive = true;
 
     if (argc != 3 || !inet_aton(argv[1], &target.sin_addr)) {
@@ -101,8 +100,8 @@ int main(int argc, char **argv)
     }
     target.sin_port = htons(atoi(argv[2]));
     for (int i = 0; i < PEERS_MAX; i++)
-        fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
-    fds[PEERS_MAX] = (struct pollfd){ .fd = 0, .events = POLLIN };
+        fds[i] = (struct pollfd){.fd = -1, .events = POLLIN};
+    fds[PEERS_MAX] = (struct pollfd){.fd = 0, .events = POLLIN};
     while (alive && poll(fds, PEERS_MAX + 1, -1) > 0) {
         if (fds[PEERS_MAX].revents)
             alive = forward(fds, &target, &message);
