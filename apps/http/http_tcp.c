@@ -372,16 +372,20 @@ static struct http_client *find_victim(struct http_tcp *tcp)
     return NULL;
 }
 
+/* May one more stay? Idle ones make place for it, also when only memory begins
+ * to be short: when it is, net/ lets nobody in who could make them go. */
 static bool make_place(struct http_tcp *tcp)
 {
     struct http_stats *stats = &tcp->site->stats;
+    bool is_full =
+        stats->open >= tcp->connections_max || !memory_for_connections();
     struct http_client *victim;
 
-    if (stats->open < tcp->connections_max && memory_for_connections())
+    if (!is_full && memory_for_received())
         return true;
     victim = find_victim(tcp);
     if (!victim)
-        return false;
+        return !is_full;
     stats->evicted++;
     client_abort(victim);
     return true;

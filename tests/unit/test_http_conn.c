@@ -950,6 +950,10 @@ static void test_refuse(void **state)
 
     (void)state;
     http_conn_refuse(&conn);
+    /* The answer is the last: nothing has to wait for it. */
+    assert_int_equal(http_conn_receive(&conn, GET("/"), strlen(GET("/"))),
+                     strlen(GET("/")));
+    take_output(SIZE_MAX);
     say(GET("/"));
     response = answer(false);
     assert_int_equal(response.status, 503);

@@ -582,6 +582,30 @@ static void test_too_many_are_told_then_reset(void **state)
     stop();
 }
 
+/* No limit on connections would do: idle ones go when memory gets short, and
+ * nobody is kept out. */
+static void test_idle_ones_give_way_to_memory(void **state)
+{
+    struct client clients[100];
+
+    (void)state;
+    start(1000);
+    memory_set_limit(memory_use().used + 20000);
+    for (unsigned i = 0; i < 100; i++) {
+        client_open(&clients[i], (uint16_t)(40000 + i));
+        client_say(&clients[i], GET("/"));
+        lan_until(client_take(&clients[i]) && clients[i].in_bytes > 300);
+        lan_run(NS_PER_MS);
+    }
+    assert_int_equal(site.stats.replies[http_status_index(200)], 100);
+    assert_in_range(site.stats.evicted, 50, 90);
+    assert_int_equal(site.stats.evicted + site.stats.open, 100);
+    assert_int_equal(lan_count("tcp_syn_refused", -1), 0);
+    for (unsigned i = 0; i < 100; i++)
+        free(clients[i].in);
+    stop();
+}
+
 /* ---- The rest */
 
 static void test_access_log(void **state)
@@ -650,5 +674,6 @@ LAN_TESTS(LAN_TEST(test_keep_alive_and_close), LAN_TEST(test_client_ends_first),
           LAN_TEST(test_idle_ones_give_way),
           LAN_TEST(test_silent_ones_give_way_after_a_while),
           LAN_TEST(test_too_many_are_told_then_reset),
+          LAN_TEST(test_idle_ones_give_way_to_memory),
           LAN_TEST(test_access_log), LAN_TEST(test_port_is_taken),
           LAN_TEST(test_stop))
