@@ -11,7 +11,7 @@
 
 struct fs_type {
     const char *name;     /* as in mount= */
-    unsigned stack_pages; /* its fiber's; twice the deepest use seen */
+    unsigned stack_pages; /* its fiber's */
     /* mount->volume and place are set. After an error there is nothing to
      * unmount. */
     int (*mount)(struct fs_mount *mount);

@@ -42,7 +42,7 @@ static bool is_over(const struct fiber_context *context)
 
 void __wrap_fiber_switch(struct fiber_context *from, struct fiber_context *to)
 {
-    void *fake_stack;
+    void *fake_stack = NULL;
 
     __sanitizer_start_switch_fiber(is_over(from) ? NULL : &fake_stack,
                                    to->stack ? to->stack : first_stack,
