@@ -474,7 +474,7 @@ class Box:
             return False
         if state:
             end_process(state["pid"], state["started"])
-            for pid, started in state["relays"]:
+            for pid, started in state.get("relays", []):
                 end_process(pid, started)
         self.clear()
         return True
