@@ -356,7 +356,7 @@ static int erofs_mount(struct fs_mount *mount)
 
 const struct fs_type fs_erofs = {
     .name = "erofs",
-    .stack_pages = 8, /* 11 KB are used; files in the packed inode: 19 */
+    .stack_pages = 8, /* 11 KB are used, with fragments 14 */
     .mount = erofs_mount,
     .unmount = erofs_unmount,
     .lookup = erofs_lookup,
