@@ -42,6 +42,10 @@ CFLAGS  = $(TP_FLAGS) $(WARN) -I. $(TP_CFLAGS_NEWLIB) $(TP_INC_XEN)
 # Hypercalls push on the stack behind the compiler's back (xen/hypercall.h).
 build/obj/xen/%.o: CFLAGS += -mno-red-zone
 build/obj/net/%.o build/obj/apps/%.o: CFLAGS += $(TP_INC_LWIP)
+# What every packet passes is compiled for speed: a third fewer instructions.
+HOT := kernel/loop net/checksum net/memory net/vif netfront/netfront \
+       xen/evtchn xen/gnttab xen/ring
+$(HOT:%=build/obj/%.o): CFLAGS += -O2
 build/obj/fs/%.o: CFLAGS += $(TP_INC_EROFS)
 build/obj/fs/erofs.o: $(TP_STAMP_SRC_EROFS)
 build/obj/apps/http/%.o: CFLAGS += $(TP_INC_PICO) -Ibuild/obj/apps/http
@@ -108,7 +112,7 @@ build/%.elf: build/%.elf.debug
 APP  ?= http
 PORT ?= 8080
 
-.PHONY: setup run bench-boot size lint help clean
+.PHONY: setup run test bench-boot size lint help clean
 setup: ## install what is missing and fetch third-party sources
 	@tools/setup
 
@@ -116,6 +120,11 @@ run: ## serve APP=http on http://localhost:PORT=8080/ from a guest on real Xen
 	@tools/setup
 	@$(MAKE) --no-print-directory build/$(APP).elf
 	@tools/run --app $(APP) --port $(PORT)
+
+test: ## every test: on the fake Xen here, and on a real Xen in a box
+	@tools/setup
+	@$(MAKE) --no-print-directory all
+	@tests/run-all
 
 bench-boot: $(IMAGES) ## CPU time to a guest's first line, and least memory
 	@bench/boot

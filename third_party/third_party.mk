@@ -116,6 +116,11 @@ TP_EROFS_C     := data decompress dir namei super zmap
 TP_EROFS_FLAGS := -DNDEBUG -DHAVE_CONFIG_H -I. -w $(TP_INC_EROFS) \
                   -isystem $(TP_SRC)/lz4
 
+# What every packet passes is compiled for speed.
+TP_LWIP_HOT := $(addprefix core/, ipv4/etharp ipv4/ip4 ipv6/ethip6 ipv6/ip6 \
+    mem memp pbuf tcp tcp_in tcp_out udp) netif/ethernet
+$(TP_LWIP_HOT:%=$(TP)/lwip/%.o): TP_SPEED := -O2
+
 # The libraries in folder $(1), made by the commands $(2) with the flags $(3)
 # once $(4) is there; $(1)/lwip/ and $(1)/erofs/ have their objects.
 define tp_libraries
@@ -127,7 +132,7 @@ $$(TP_LWIP_C:%=$(1)/lwip/%.o): $(1)/lwip/%.o: $$(TP_STAMP_SRC_LWIP) \
     third_party/third_party.mk \
     $$(TP_LWIP_PORT)/lwipopts.h $$(TP_LWIP_PORT)/arch/cc.h $(4)
 	@mkdir -p $$(@D)
-	$$(TP_Q)$(2) $(3) $$(TP_INC_LWIP) -MMD -MP \
+	$$(TP_Q)$(2) $(3) $$(TP_SPEED) $$(TP_INC_LWIP) -MMD -MP \
 	    $$(TP_MAP) -c $$(TP_SRC)/lwip/src/$$*.c -o $$@
 
 $(1)/picohttpparser.o: $$(TP_STAMP_PICO) third_party/third_party.mk $(4)

@@ -42,6 +42,11 @@
 _Noreturn void net_assert_failed(const char *message, const char *file,
                                  int line);
 
+/* Copies of packets: the C library's memcpy by another name, since gcc -Os makes
+ * of the builtin one a byte at a time (rep movsb). */
+#define MEMCPY(to, from, bytes) net_copy(to, from, bytes)
+void *net_copy(void *to, const void *from, size_t bytes) __asm__("memcpy");
+
 /* Unpredictable: DNS and DHCP ids, UDP and TCP ports (net/net.c). */
 #define LWIP_RAND() net_random()
 uint32_t net_random(void);
