@@ -7,14 +7,16 @@
  * whole, in its place, and old or new. A step keeps `depth` requests out until
  * it has no more to ask for; several steps are a run. The result is TAP.
  *
- *   disk=51712    the vbd's number (xvda)
- *   mib=64        how much of it is used
- *   mode=all      every step, the default
- *        verify   only read: each block is whole, of generation `least` or more
- *        count    write and flush one generation after another, for ever, and
- *                 say each on the console: for those who pull the plug
- *        steady   random reads and writes for `seconds`, come what may
- *   least=0, seconds=10, seed=1
+ *   disktest.disk=51712   the vbd's number (xvda)
+ *   disktest.mib=64       how much of it is used
+ *   disktest.mode=all     every step, the default
+ *                verify   only read: each block is whole, of generation
+ *                         disktest.least or more
+ *                count    write and flush one generation after another, for
+ *                         ever, and say each: for those who pull the plug
+ *                steady   random reads and writes for disktest.seconds, come
+ *                         what may
+ *   disktest.least=0, disktest.seconds=10, disktest.seed=1
  */
 #include "apps/app.h"
 #include "blkfront/blkfront.h"
@@ -500,7 +502,7 @@ static int choose_steps(struct options *options)
     };
     const char *mode = "all";
 
-    options_text(options, "mode", &mode);
+    options_text(options, "disktest.mode", &mode);
     for (unsigned i = 0; i < array_size(modes); i++) {
         if (strcmp(mode, modes[i].mode))
             continue;
@@ -508,7 +510,8 @@ static int choose_steps(struct options *options)
         disktest.nr_steps = modes[i].nr;
         return 0;
     }
-    log_error("disktest", "mode=%s is not one of all, verify, count, steady",
+    log_error("disktest",
+              "disktest.mode=%s is not one of all, verify, count, steady",
               mode);
     return -XEN_EINVAL;
 }
@@ -524,11 +527,12 @@ int app_main(struct app *app)
 
     disktest.app = app;
     disktest.seed = 1;
-    options_number(app->options, "disk", 0, UINT32_MAX, &disk);
-    options_number(app->options, "mib", 1, 1 << 20, &mib);
-    options_number(app->options, "least", 0, UINT32_MAX / 2, &least);
-    options_number(app->options, "seconds", 1, UINT32_MAX, &seconds);
-    options_number(app->options, "seed", 0, UINT64_MAX, &disktest.seed);
+    options_number(app->options, "disktest.disk", 0, UINT32_MAX, &disk);
+    options_number(app->options, "disktest.mib", 1, 1 << 20, &mib);
+    options_number(app->options, "disktest.least", 0, UINT32_MAX / 2, &least);
+    options_number(app->options, "disktest.seconds", 1, UINT32_MAX, &seconds);
+    options_number(app->options, "disktest.seed", 0, UINT64_MAX,
+                   &disktest.seed);
     if (choose_steps(app->options))
         return 1;
     if (disktest.steps == steady_steps)

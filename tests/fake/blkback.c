@@ -751,7 +751,8 @@ static void connect(struct blkback *bb)
     bb->look = true;
     bb->lied = false;
     memset(bb->in_flight, 0, sizeof(bb->in_flight));
-    memset(bb->audited, 0, sizeof(bb->audited));
+    if (!bb->ring->req_prod) /* a new one: all pages begin anew */
+        memset(bb->audited, 0, sizeof(bb->audited));
     bb->stats.connects++;
     bb->stats.ring_pages = bb->nr_ring_pages;
     tell_disk(bb);
