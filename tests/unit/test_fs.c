@@ -425,6 +425,22 @@ static void mounts_lie_where_they_are_told(void **state)
     stop();
 }
 
+static void the_longest_place_counts(void **state)
+{
+    struct fs_stat stat;
+
+    (void)state;
+    load("plain");
+    assert_int_equal(start("mount=ramdisk:erofs:/a,ramdisk:erofs:/a/b,"
+                           "ramdisk:erofs:/"),
+                     0);
+    assert_int_equal(stat_path(&stat, "/a/hello.txt"), 0);
+    assert_int_equal(stat_path(&stat, "/a/b/hello.txt"), 0);
+    assert_int_equal(stat_path(&stat, "/hello.txt"), 0);
+    assert_int_equal(stat_path(&stat, "/ab"), -XEN_ENOENT);
+    stop();
+}
+
 static void bad_mounts_are_refused(void **state)
 {
     static const char *const lines[] = {
@@ -674,6 +690,7 @@ int main(void)
         cmocka_unit_test(links_are_followed),
         cmocka_unit_test(bad_paths_are_errors),
         cmocka_unit_test(mounts_lie_where_they_are_told),
+        cmocka_unit_test(the_longest_place_counts),
         cmocka_unit_test(bad_mounts_are_refused),
         cmocka_unit_test(without_a_disk_there_are_no_files),
         cmocka_unit_test(what_is_no_image_is_not_mounted),
