@@ -218,14 +218,23 @@ void net_listen(void (*fn)(void *arg), void *arg)
 
 /* ---- Start and stop */
 
+/* memory= counts in MiB, and whole ones. */
+static unsigned long memory_mb(unsigned long nr_pages)
+{
+    unsigned long per_mb = (1ul << 20) / XEN_PAGE_SIZE;
+
+    return (nr_pages + per_mb - 1) / per_mb;
+}
+
 static int limit_memory(struct pages *pages)
 {
     unsigned long available = pages_available(pages);
 
     if (available < PAGES_MIN) {
-        log_error("net", "TCP/IP needs %u KiB, %lu are left: raise memory=",
-                  PAGES_MIN * XEN_PAGE_SIZE / 1024,
-                  available * XEN_PAGE_SIZE / 1024);
+        log_error(
+            "net", "TCP/IP needs %u KiB, %lu are left: set memory=%lu or more",
+            PAGES_MIN * XEN_PAGE_SIZE / 1024, available * XEN_PAGE_SIZE / 1024,
+            memory_mb(hv_info()->nr_pages + PAGES_MIN - available));
         return -XEN_ENOMEM;
     }
     size_t limit = available / MEMORY_SHARE * XEN_PAGE_SIZE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The DNS client, with a server that knows these names:
+ * TCP/IP without memory, and the DNS client, with a server that knows names:
  *
  *     dns=NAME     what to look up
  *     dns.ip=IP    what must come of it; "none": there is no such name
@@ -50,7 +50,18 @@ static const char *check_dns(struct app *app)
     return NULL;
 }
 
+/* With next to nothing left, the stack says what it needs and does not start.
+ */
+static const char *check_short_memory(struct app *app)
+{
+    while (pages_available(app->pages) > 16)
+        must(page_alloc(app->pages, 1));
+    must(net_start(app) < 0);
+    return NULL;
+}
+
 const struct selftest_check selftest_net[] = {
     {"dns", check_dns, true},
+    {"net-short-memory", check_short_memory, true},
     {NULL, NULL, false},
 };

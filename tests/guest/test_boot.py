@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""Guests start, with as little memory as they are said to need."""
+
+import web
+from rig import STATIC_IP, equal, expect
+
+SECONDS = 30
+
+
+def test_hello_says_its_line_in_1_MB(box):
+    box.create("hello", memory=1).says("^Hello from Xenolith")
+
+
+def test_hello_says_its_line_in_256_MB(box):
+    box.create("hello", memory=256).says("^Hello from Xenolith")
+
+
+def test_http_serves_many_at_once_in_2_MB(box):
+    guest = web.start(box, memory=2)
+    out = box.client("load", STATIC_IP, 80, 20, 25, "/", within=120)
+    equal(out, "good=500\n", "whole answers")
+    equal(web.metrics(box)['xenolith_http_connections_refused_total'], 0,
+          "refused connections")
+    expect(guest.state(), "the guest is gone")
+
+
+def test_a_guest_with_too_little_memory_says_how_much_it_needs(box):
+    guest = box.create("selftest", memory=1, cmdline="test=net-short-memory")
+    guest.says("error: net: .*needs .*memory=[2-9]")
+
+
+def test_two_guests_of_one_image_run_side_by_side(box):
+    first = box.create("hello", memory=1)
+    second = box.create("hello", memory=1)
+    first.says("^Hello")
+    second.says("^Hello")
+
+
+def test_a_guest_started_paused_runs_when_unpaused(box):
+    guest = box.create("hello", memory=1, paused=True)
+    equal(guest.console(), "", "console of a paused guest")
+    guest.xl("unpause")
+    guest.says("^Hello")
