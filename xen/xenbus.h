@@ -146,8 +146,9 @@ void xenbus_stop(struct xenbus_device *dev);
  * once, in no particular order; other names are logged. A device that was
  * detached and comes back is not reported again: its xenbus_device notices
  * both by itself. No "device/TYPE", and no xenstore, mean no devices. */
-#define XENBUS_LIST_MAX 32 /* devices of one type; more are logged, not used \
-                            */
+#define XENBUS_LIST_MAX                                  \
+    32 /* devices of one type; more are logged, not used \
+        */
 
 struct xenbus_list {
     void (*found)(struct xenbus_list *list, uint32_t index);
