@@ -9,8 +9,8 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
-# As many jobs as there are processors, unless the caller said how many.
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+# As many jobs as there are processors; make -jN says otherwise.
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
