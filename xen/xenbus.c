@@ -312,13 +312,22 @@ static void tell_initialising(struct xenbus_device *dev)
     tell_state(dev, XenbusStateInitialising);
 }
 
+/* The backend was restarted, and we did not see it go. Linux's may just now be
+ * connecting to the rings that we close. It must have seen us Closed before we
+ * go on: of states that follow each other quickly it sees only the last. */
+static void start_over(struct xenbus_device *dev)
+{
+    dev->retry_ns = loop_now(dev->loop) + XENBUS_RETRY_NS;
+    close_and_tell(dev);
+}
+
 /* The backend awaits us: learn, open, publish. */
 static void begin(struct xenbus_device *dev)
 {
     if (dev->state == XenbusStateClosed)
         tell_initialising(dev);
-    else if (dev->connected) /* it was restarted, and we did not see it go */
-        close_and_tell(dev);
+    else if (dev->connected)
+        start_over(dev);
     else if (!dev->opened && learn(dev, dev->ops->keys))
         open_device(dev);
 }

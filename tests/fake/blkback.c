@@ -765,6 +765,8 @@ static bool state_step(struct blkback *bb)
     unsigned long front = front_number(bb, "state", XenbusStateUnknown);
     bool ready = front_is_there(bb);
 
+    if (bb->manner.blind)
+        return false;
     if (bb->state == XenbusStateInitWait && ready) {
         connect(bb);
     } else if (bb->state == XenbusStateConnected && !ready) {

@@ -73,6 +73,7 @@ struct blkback_manner {
     bool hold_answers; /* do them, but do not answer */
     bool shuffle;      /* answer out of order */
     bool copied_op;    /* indirect requests are answered as such */
+    bool blind;        /* do not look at the state of the frontend */
     bool no_audit;     /* pages may have had a life before (buffers) */
     bool refuse_flush, refuse_barrier, refuse_discard; /* EOPNOTSUPP */
     unsigned fail_nth; /* the nth request from now on fails; 0: none */

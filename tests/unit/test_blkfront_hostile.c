@@ -9,6 +9,7 @@
 #include "tests/unit/test.h"
 
 #include "tests/unit/blkfront_world.h"
+#include "xen/xenbus.h"
 
 #include <string.h>
 
@@ -525,6 +526,26 @@ static void a10_states_in_any_order(void **state)
     world_stop(w);
 }
 
+/* Linux's does not react to Initialised when it is Connected: had it connected
+ * to our last ring in between, nobody would ever look at the new one. */
+static void a10_a_restarted_backend_has_time_to_see_us_closed(void **state)
+{
+    struct world *w = world_start(NULL);
+    struct disk *disk = world_disk_up(w, 0);
+    struct io io = {0};
+
+    (void)state;
+    blkback_manner(disk->bb)->blind = true;
+    blkback_close(disk->bb);
+    blkback_start(disk->bb); /* unbind and bind: only InitWait is seen */
+    assert_int_equal(io_start(&io, disk, BLKFRONT_WRITE, 0, data, 4096, 1), 0);
+    fake_run_for(&w->loop, XENBUS_RETRY_NS / 2);
+    assert_string_equal(fake_xs_get("device/vbd/51712/state"), "6");
+    blkback_manner(disk->bb)->blind = false;
+    assert_int_equal(io_wait(&io), 0);
+    world_stop(w);
+}
+
 /* At each of the steps of a life. */
 static void a10_destroyed_at_any_time(void **state)
 {
@@ -738,6 +759,7 @@ int main(void)
         cmocka_unit_test(a10_what_was_not_answered_is_sent_again_in_order),
         cmocka_unit_test(a10_requests_may_be_submitted_while_it_is_away),
         cmocka_unit_test(a10_states_in_any_order),
+        cmocka_unit_test(a10_a_restarted_backend_has_time_to_see_us_closed),
         cmocka_unit_test(a10_destroyed_at_any_time),
         cmocka_unit_test(another_disk_refuses_what_it_cannot),
         cmocka_unit_test(a_cache_that_is_lost_is_told_once),
