@@ -112,7 +112,7 @@ build/%.elf: build/%.elf.debug
 APP  ?= http
 PORT ?= 8080
 
-.PHONY: setup run test bench-boot size lint help clean
+.PHONY: setup run test soak bench-boot size lint help clean
 setup: ## install what is missing and fetch third-party sources
 	@tools/setup
 
@@ -125,6 +125,9 @@ test: ## every test: on the fake Xen here, and on a real Xen in a box
 	@tools/setup
 	@$(MAKE) --no-print-directory all
 	@tests/run-all
+
+soak: $(IMAGES) ## the guest tests that take their time: 100,000 connections
+	@tests/guest/run --soak "100000"
 
 bench-boot: $(IMAGES) ## CPU time to a guest's first line, and least memory
 	@bench/boot
