@@ -246,14 +246,14 @@ static bool is_over(uint64_t requests)
 static bool read_anywhere(struct slot *slot)
 {
     ask(slot, BLKFRONT_READ, anywhere(1), 1);
-    return !is_over(4096);
+    return !is_over(disktest.nr_blocks / 4);
 }
 
 static bool read_and_write_anywhere(struct slot *slot)
 {
     uint64_t kind = chance(100), nr = 1 + chance(24);
 
-    if (is_over(2048))
+    if (is_over(disktest.nr_blocks / 8))
         return false;
     if (kind < 2) {
         ask(slot, BLKFRONT_FLUSH, 0, 0);
