@@ -42,8 +42,8 @@
 _Noreturn void net_assert_failed(const char *message, const char *file,
                                  int line);
 
-/* Copies of packets: the C library's memcpy by another name, since gcc -Os makes
- * of the builtin one a byte at a time (rep movsb). */
+/* Copies of packets: the C library's memcpy by another name, since gcc -Os
+ * makes of the builtin one a byte at a time (rep movsb). */
 #define MEMCPY(to, from, bytes) net_copy(to, from, bytes)
 void *net_copy(void *to, const void *from, size_t bytes) __asm__("memcpy");
 
