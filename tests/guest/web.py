@@ -5,7 +5,7 @@ import os
 import re
 import socket
 
-from rig import ROOT, STATIC_IP, Failure, commands, expect, retry, run
+from rig import ROOT, STATIC_IP, Failure, commands, equal, expect, retry, run
 
 WWW = os.path.join(ROOT, "apps", "http", "www")
 ON_XENBR0 = f"vif0.ip={STATIC_IP}/24"
@@ -123,3 +123,9 @@ def settles(box, name, most, within=60):
         seen = metrics(box)[name]
         expect(seen <= most, f"{name} is {seen}, expected at most {most}")
     retry(look, within)
+
+
+def serves(box):
+    """Ten requests in a row are answered."""
+    for _ in range(10):
+        equal(status(box), 200, "status")
