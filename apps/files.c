@@ -162,9 +162,11 @@ static bool take_line(void)
 static void next_file(void)
 {
     if (take_line())
-        fs_open(&files.fs, &files.request, &files.file, files.path, opened);
+        fs_open(&files.fs, &files.request, &files.file, files.path, FS_READ,
+                opened);
     else
-        fs_open(&files.fs, &files.request, &files.file, "/", root_opened);
+        fs_open(&files.fs, &files.request, &files.file, "/", FS_READ,
+                root_opened);
 }
 
 /* ---- The list */
@@ -201,13 +203,13 @@ static void sums_opened(struct fs_request *request)
 static void ready(struct fs *fs, int status)
 {
     report(status == 0, "mount", status);
-    fs_open(fs, &files.request, &files.file, SUMS, sums_opened);
+    fs_open(fs, &files.request, &files.file, SUMS, FS_READ, sums_opened);
 }
 
 int app_main(struct app *app)
 {
     files.app = app;
-    if (fs_start(&files.fs, app->loop, app->pages, app->options, ready))
+    if (fs_start(&files.fs, app, ready))
         return 1;
     app_run(app);
     return files.nr_failed ? 1 : 0;

@@ -210,17 +210,17 @@ static int list(struct erofs_dir_context *context)
     return 0;
 }
 
-static int erofs_readdir(struct fs_mount *mount, const struct fs_stat *stat,
-                         struct fs_entry *entries, unsigned nr, uint64_t first)
+static int erofs_readdir(struct fs_file *file, struct fs_entry *entries,
+                         unsigned nr, uint64_t first)
 {
-    struct state *state = mount->state;
+    struct state *state = file->mount->state;
     struct listing listing = {
         .context = {.dir = &state->inode, .cb = list},
         .entries = entries,
         .room = nr,
         .skip = first,
     };
-    int err = get_inode(state, stat->id);
+    int err = get_inode(state, file->stat.id);
 
     if (!err)
         err = erofs_iterate_dir(&listing.context, false);
@@ -293,15 +293,21 @@ static int erofs_lookup(struct fs_mount *mount, const char *path,
 
 /* ---- Data, space, mounting */
 
-static int erofs_read(struct fs_mount *mount, const struct fs_stat *stat,
-                      void *to, size_t bytes, uint64_t offset)
+static int erofs_read(struct fs_file *file, void *to, size_t bytes,
+                      uint64_t offset)
 {
-    struct state *state = mount->state;
-    int err = get_inode(state, stat->id);
+    struct state *state = file->mount->state;
+    uint64_t size = file->stat.bytes;
+    int err;
 
+    if (offset >= size)
+        return 0;
+    if (bytes > size - offset)
+        bytes = size - offset;
+    err = get_inode(state, file->stat.id);
     if (!err)
         err = erofs_pread(&state->inode, to, bytes, offset);
-    return error_of(err);
+    return err ? error_of(err) : (int)bytes;
 }
 
 static void erofs_space(struct fs_mount *mount, struct fs_space *space)
@@ -312,7 +318,6 @@ static void erofs_space(struct fs_mount *mount, struct fs_space *space)
         .bytes = erofs_pos(sbi, sbi->primarydevice_blocks),
         .nr_files = sbi->inos,
         .block_bytes = erofs_blksiz(sbi),
-        .read_only = true,
     };
 }
 

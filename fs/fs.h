@@ -15,9 +15,9 @@
  *             fs_pread(r, &file, text, sizeof(text), 0, was_read);
  *     }
  *
- *     fs_start(&fs, app->loop, app->pages, app->options, ready)
+ *     fs_start(&fs, app, ready)
  *     ...
- *     fs_open(&fs, &request, &file, "/etc/motd", opened);
+ *     fs_open(&fs, &request, &file, "/etc/motd", FS_READ, opened);
  *
  * A request is embedded in its owner and zeroed before its first use. From the
  * call until `done` it, and all that the call points to (the path too), belongs
@@ -26,11 +26,23 @@
  * other, those to different mounts overlap. None can be cancelled, all end.
  *
  * request->status is >= 0, or a negative XEN_E* number:
- *   ENOENT ENOTDIR EISDIR ELOOP ENAMETOOLONG   the path's fault
+ *   ENOENT ENOTDIR EISDIR ELOOP ENAMETOOLONG EEXIST ENOTEMPTY EINVAL
+ *              the path's fault
+ *   EXDEV      a rename from one mount to another
+ *   EBUSY      a mount's place
+ *   EBADF      the file was not opened for that
  *   EROFS      read-only
+ *   ENOSPC     the disk is full
+ *   EFBIG      more than the file system allows one file
  *   EIO        the disk failed, or what is on it makes no sense
  *   EOPNOTSUPP something in the image that is not understood
  *   ENOMEM     not now
+ *
+ * What was written is seen by every later read, through any file that is open;
+ * it is on stable storage once fs_fsync has ended well. rename, unlink, mkdir
+ * and rmdir are stable when they end. A power cut leaves each file as its last
+ * fsync left it, or with some of what was written since: never a mixture of
+ * files, never a file system that cannot be mounted.
  *
  * Paths are absolute. Symbolic links are followed within their mount. Names are
  * bytes without '/' and NUL.
@@ -42,13 +54,26 @@
 #include "kernel/fiber.h"
 #include "kernel/options.h"
 
+struct app;
+
 #define FS_NAME_MAX   255  /* bytes; POSIX's usual limit, and EROFS' */
 #define FS_PATH_MAX   1024 /* bytes with the NUL; it lies on a fiber's stack */
 #define FS_MOUNTS_MAX 4    /* more have no use yet; raise it at will */
 #define FS_PLACE_MAX  64   /* bytes of a mount's place with the NUL */
 
-/* Not in Xen's list of errors; Linux's number. */
+/* Not in Xen's list of errors; Linux's numbers. */
+#define FS_EFBIG 27
 #define FS_ELOOP 40
+
+/* How to open. At least one of READ and WRITE; a directory only with READ. */
+#define FS_READ      1u
+#define FS_WRITE     2u
+#define FS_CREATE    4u  /* a file that is not there is made, and empty */
+#define FS_EXCLUSIVE 8u  /* with CREATE: -XEN_EEXIST when it is there */
+#define FS_TRUNCATE  16u /* with WRITE: it is made empty */
+
+/* As an offset of fs_pwrite: the file's end, wherever that is by then. */
+#define FS_END UINT64_MAX
 
 enum fs_kind { FS_FILE, FS_DIRECTORY, FS_LINK, FS_OTHER };
 
@@ -78,7 +103,9 @@ struct fs_mount;
 /* An open file or directory; embedded in its owner, changed by nobody else. */
 struct fs_file {
     struct fs_mount *mount;
-    struct fs_stat stat; /* as it was when opened */
+    struct fs_stat stat; /* as it was when opened; fs_fstat: as it is */
+    unsigned flags;
+    void *state; /* the type's */
 };
 
 struct fs_request {
@@ -88,10 +115,14 @@ struct fs_request {
     int (*work)(struct fs_request *request);
     struct fs_request *next;
     struct fs_mount *mount;
-    const char *path;
+    const char *path, *new_path;
     struct fs_file *file;
-    void *to;
+    union {
+        void *to;
+        const void *from;
+    };
     size_t len;
+    unsigned flags;
     uint64_t offset;
 };
 
@@ -106,12 +137,12 @@ struct fs_mount {
     struct fiber fiber;
     struct fs_request *queue, **queue_tail;
     int status; /* of mounting */
+    bool read_only;
     bool leaving;
 };
 
 struct fs {
-    struct loop *loop;
-    struct pages *pages;
+    struct app *app;
     struct fs_mount mounts[FS_MOUNTS_MAX];
     unsigned nr_mounts;
     struct fs_request *answered, **answered_tail;
@@ -128,8 +159,7 @@ struct fs {
  * called with 0 and all paths give -XEN_ENOENT.
  * A negative error, logged: mount= is wrong, or -XEN_ENOMEM; ready is then not
  * called, and there is nothing to stop. */
-must_check int fs_start(struct fs *fs, struct loop *loop, struct pages *pages,
-                        struct options *options,
+must_check int fs_start(struct fs *fs, struct app *app,
                         void (*ready)(struct fs *fs, int status));
 
 /* Give everything back once all requests have ended: start none any more. */
@@ -137,9 +167,15 @@ void fs_stop(struct fs *fs, void (*stopped)(struct fs *fs));
 
 typedef void fs_done(struct fs_request *request);
 
-/* Status 0 and file->stat is set. Directories are opened like files. */
+/* ---- Open files */
+
+/* Status 0 and file->stat is set. Directories are opened like files. `flags`
+ * are FS_READ and its likes. */
 void fs_open(struct fs *fs, struct fs_request *request, struct fs_file *file,
-             const char *path, fs_done *done);
+             const char *path, unsigned flags, fs_done *done);
+
+/* Once and last, whatever its status says: the file is closed. An error is that
+ * of what was written and not synced. */
 void fs_close(struct fs_request *request, struct fs_file *file, fs_done *done);
 
 /* The status is the number of bytes, fewer than asked for only at the end of
@@ -147,15 +183,47 @@ void fs_close(struct fs_request *request, struct fs_file *file, fs_done *done);
 void fs_pread(struct fs_request *request, struct fs_file *file, void *to,
               size_t bytes, uint64_t offset, fs_done *done);
 
+/* The status is `bytes`, all of them, or an error, and then any part may have
+ * been written; bytes <= INT_MAX. Between the file's end and an offset beyond
+ * it there will be zeros. */
+void fs_pwrite(struct fs_request *request, struct fs_file *file,
+               const void *from, size_t bytes, uint64_t offset, fs_done *done);
+
+/* What was written so far, through any open file, is on stable storage. */
+void fs_fsync(struct fs_request *request, struct fs_file *file, fs_done *done);
+
+/* Cut off, or fill up with zeros. */
+void fs_ftruncate(struct fs_request *request, struct fs_file *file,
+                  uint64_t bytes, fs_done *done);
+
+/* file->stat as it is now. */
+void fs_fstat(struct fs_request *request, struct fs_file *file, fs_done *done);
+
 /* The status is the number of entries, 0 at the end; without "." and "..".
  * `first` is how many to skip: 0, then what was got so far. */
 void fs_readdir(struct fs_request *request, struct fs_file *file,
                 struct fs_entry *entries, unsigned nr, uint64_t first,
                 fs_done *done);
 
+/* ---- Paths */
+
 void fs_stat(struct fs *fs, struct fs_request *request, struct fs_stat *stat,
              const char *path, fs_done *done);
 void fs_statvfs(struct fs *fs, struct fs_request *request,
                 struct fs_space *space, const char *path, fs_done *done);
+
+/* What was at new_path is replaced, at once for whoever looks, and after a
+ * power cut: a file by a file, an empty directory by a directory. */
+void fs_rename(struct fs *fs, struct fs_request *request, const char *path,
+               const char *new_path, fs_done *done);
+
+/* A file that is open stays usable until its last close. -XEN_EISDIR. */
+void fs_unlink(struct fs *fs, struct fs_request *request, const char *path,
+               fs_done *done);
+void fs_mkdir(struct fs *fs, struct fs_request *request, const char *path,
+              fs_done *done);
+/* An empty directory. */
+void fs_rmdir(struct fs *fs, struct fs_request *request, const char *path,
+              fs_done *done);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which volume is mounted where: mount=DISK:TYPE:PLACE[:ro],...
+ * Which volume is mounted where: mount=DISK:TYPE:PLACE[:ro|:rw],...
  *
  * Disks are found by name in open_disk, types in `types`; who adds a driver or
  * a file system adds it there.
  */
+#include "apps/app.h"
 #include "fs/fs.h"
 #include "fs/type.h"
 #include "kernel/log.h"
@@ -41,7 +42,7 @@ static bool is(struct word word, const char *text)
 static struct volume *open_disk(struct fs *fs, struct word name)
 {
     if (is(name, "ramdisk") &&
-        (fs->ramdisk.contents || !ramdisk_init(&fs->ramdisk, fs->loop)))
+        (fs->ramdisk.contents || !ramdisk_init(&fs->ramdisk, fs->app->loop)))
         return &fs->ramdisk.volume;
     return NULL;
 }
@@ -92,18 +93,21 @@ static const char *plan_one(struct fs *fs, struct word text)
         return "a place begins with a slash and is not long";
     if (is_taken(fs, mount->place))
         return "something is mounted there already";
-    if (text.len && !is(text, "ro"))
-        return "it can only be read: ro";
+    mount->read_only = !mount->type->pwrite || is(text, "ro");
+    if (is(text, "rw") && mount->read_only)
+        return "that type can only be read: ro";
+    if (text.len && !is(text, "rw") && !is(text, "ro"))
+        return "it ends with rw, ro or the place";
     fs->nr_mounts++;
     return NULL;
 }
 
-int fs_plan(struct fs *fs, struct options *options)
+int fs_plan(struct fs *fs)
 {
     const char *value = hv_info()->module ? DEFAULT : "";
     struct word text;
 
-    if (options_text(options, "mount", &value) < 0)
+    if (options_text(fs->app->options, "mount", &value) < 0)
         return -XEN_EINVAL;
     text = (struct word){value, strlen(value)};
     while (text.len) {

@@ -9,19 +9,23 @@
 
 static void finish(struct task *task)
 {
-    struct volume_read *read = container_of(task, struct volume_read, task);
+    struct volume_request *request =
+        container_of(task, struct volume_request, task);
 
-    read->done(read);
+    request->done(request);
 }
 
-static void start(struct volume *volume, struct volume_read *read)
+/* A read, or a flush of what is never written: 0 sectors. */
+static void start(struct volume *volume, struct volume_request *request)
 {
     struct ramdisk *ramdisk = container_of(volume, struct ramdisk, volume);
 
-    memcpy(read->to, ramdisk->contents + read->sector * VOLUME_SECTOR_BYTES,
-           (size_t)read->nr * VOLUME_SECTOR_BYTES);
-    read->status = 0;
-    task_start(ramdisk->loop, &read->task, finish);
+    if (request->op == VOLUME_READ)
+        memcpy(request->to,
+               ramdisk->contents + request->sector * VOLUME_SECTOR_BYTES,
+               (size_t)request->nr * VOLUME_SECTOR_BYTES);
+    request->status = 0;
+    task_start(ramdisk->loop, &request->task, finish);
 }
 
 int ramdisk_init(struct ramdisk *ramdisk, struct loop *loop)
@@ -35,7 +39,9 @@ int ramdisk_init(struct ramdisk *ramdisk, struct loop *loop)
             {
                 .name = "ramdisk",
                 .nr_sectors = info->module_bytes / VOLUME_SECTOR_BYTES,
-                .read = start,
+                .block_sectors = 1,
+                .read_only = true,
+                .start = start,
             },
         .loop = loop,
         .contents = info->module,

@@ -19,18 +19,50 @@ struct fs_type {
     /* `path` is relative to the mount; "" is its root. */
     int (*lookup)(struct fs_mount *mount, const char *path,
                   struct fs_stat *stat);
-    /* `stat` is what lookup gave, of a file or directory; the range lies
-     * within the file. */
-    int (*pread)(struct fs_mount *mount, const struct fs_stat *stat, void *to,
-                 size_t bytes, uint64_t offset);
-    int (*readdir)(struct fs_mount *mount, const struct fs_stat *stat,
-                   struct fs_entry *entries, unsigned nr, uint64_t first);
     void (*space)(struct fs_mount *mount, struct fs_space *space);
+
+    /* file->mount and flags are set (on a read-only mount the flags do not
+     * ask for a change); it sets stat and, if it likes, state. NULL: a file is
+     * what lookup says of it, and nothing more. */
+    int (*open)(struct fs_file *file, const char *path);
+    int (*close)(struct fs_file *file); /* NULL: nothing to do */
+    int (*fstat)(struct fs_file *file); /* NULL: it never changes */
+    /* Of a file, opened for it: the number of bytes, fewer only at its end. */
+    int (*pread)(struct fs_file *file, void *to, size_t bytes, uint64_t offset);
+    /* Of a directory. */
+    int (*readdir)(struct fs_file *file, struct fs_entry *entries, unsigned nr,
+                   uint64_t first);
+
+    /* NULL in a type that only reads. The mount and the file are writable, and
+     * the file is a file. */
+    int (*pwrite)(struct fs_file *file, const void *from, size_t bytes,
+                  uint64_t offset);
+    int (*fsync)(struct fs_file *file);
+    int (*ftruncate)(struct fs_file *file, uint64_t bytes);
+    int (*rename)(struct fs_mount *mount, const char *path,
+                  const char *new_path);
+    int (*unlink)(struct fs_mount *mount, const char *path);
+    int (*mkdir)(struct fs_mount *mount, const char *path);
+    int (*rmdir)(struct fs_mount *mount, const char *path);
 };
 
 extern const struct fs_type fs_erofs;
 
 /* mounts.c: fill fs->mounts and nr_mounts from the command line. */
-must_check int fs_plan(struct fs *fs, struct options *options);
+must_check int fs_plan(struct fs *fs);
+
+/* ---- fs.c, for requests.c */
+
+/* Put it into the mount's queue: work runs in the mount's fiber, and what it
+ * returns is the status. */
+void fs_submit(struct fs_mount *mount, struct fs_request *request,
+               int (*work)(struct fs_request *request), fs_done *done);
+/* No mount is asked: this is the status. */
+void fs_refuse(struct fs *fs, struct fs_request *request, int status,
+               fs_done *done);
+/* The mount that an absolute path leads to, that with the longest place; NULL:
+ * none. *rest is the path below it. */
+struct fs_mount *fs_find_mount(struct fs *fs, const char *path,
+                               const char **rest);
 
 #endif

@@ -1,24 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A volume: numbered sectors that can be read; what a file system lies on. A
- * ramdisk is one (fs/ramdisk.h), and so will be a disk.
+ * A volume: numbered sectors, what a file system lies on. A ramdisk is one
+ * (fs/ramdisk.h), so is a disk, a part of a disk, and a cache of another.
  *
- * Whoever implements one embeds struct volume and fills it in.
+ * Whoever implements one embeds struct volume and fills it in. Below are two
+ * ways to use one: volume_start, which never waits, and for code in a fiber
+ * volume_pread and its likes, which do.
+ *
+ * Order. Requests that are out together are done in any order. Flush: what was
+ * answered before is on stable storage when the flush is answered.
  */
 #ifndef FS_VOLUME_H
 #define FS_VOLUME_H
 
 #include "kernel/loop.h"
 
+/* The unit of sector numbers, whatever the medium's own is (as in Xen's
+ * blkif.h). */
 #define VOLUME_SECTOR_BYTES 512
 
-struct volume_read {
+enum volume_op { VOLUME_READ, VOLUME_WRITE, VOLUME_FLUSH, VOLUME_DISCARD };
+
+struct volume_request {
     /* The asker's, all of them unchanged by the volume: */
-    uint64_t sector; /* the first */
-    uint32_t nr;     /* how many, at least one */
-    void *to;        /* room for them */
-    void (*done)(struct volume_read *read);
-    /* For done: 0, or a negative error and `to` holds anything. */
+    enum volume_op op;
+    uint64_t sector; /* the first; a multiple of volume->block_sectors */
+    uint32_t nr;     /* how many, likewise; 0 for a flush, else at least one */
+    union {
+        void *to;         /* read: room for them */
+        const void *from; /* write: they */
+    };
+    void (*done)(struct volume_request *request);
+    /* For done: 0, or a negative error and `to` or the sectors hold anything.
+     */
     int status;
     /* the volume's: */
     struct task task;
@@ -27,18 +41,34 @@ struct volume_read {
 struct volume {
     const char *name; /* as in mount=, for the log */
     uint64_t nr_sectors;
-    /* Start reading; done is called on the loop, never inside this call. The
-     * sectors exist: volume_start checked that. */
-    void (*read)(struct volume *volume, struct volume_read *read);
+    uint32_t block_sectors; /* the smallest piece that can be asked for, and
+                             * its alignment: a power of two, 1 to 8 */
+    bool read_only;
+    bool discards; /* discarding may help */
+    /* Start it; done is called on the loop, never inside this call. The
+     * request is a sensible one: volume_start has checked it. */
+    void (*start)(struct volume *volume, struct volume_request *request);
 };
 
-/* Start a read that is zeroed but for the asker's fields. -XEN_EIO: there are
- * no such sectors, done is not called. */
-must_check int volume_start(struct volume *volume, struct volume_read *read);
+/* Start a request that is zeroed but for the asker's fields. Done is not called
+ * after an error:
+ *   -XEN_EIO     there are no such sectors
+ *   -XEN_EINVAL  they are not whole blocks
+ *   -XEN_EROFS   writing or discarding, and the volume is read-only */
+must_check int volume_start(struct volume *volume,
+                            struct volume_request *request);
 
-/* In a fiber: read bytes at any offset, and wait for them. 0 or a negative
- * error; -XEN_EIO also for what lies past the end. */
+/* ---- In a fiber: at any offset, any length; return when done.
+ *
+ * 0 or a negative error; -XEN_EIO also for what lies past the end. Who writes
+ * less than whole blocks has them read first. */
 must_check int volume_pread(struct volume *volume, void *to, size_t bytes,
                             uint64_t offset);
+must_check int volume_pwrite(struct volume *volume, const void *from,
+                             size_t bytes, uint64_t offset);
+must_check int volume_flush(struct volume *volume);
+/* Whole blocks only; what cannot be discarded is left alone: 0. */
+must_check int volume_discard(struct volume *volume, uint64_t offset,
+                              uint64_t bytes);
 
 #endif

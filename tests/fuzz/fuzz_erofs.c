@@ -3,7 +3,8 @@
  * Any ramdisk, mounted as EROFS: what can be listed is listed, what is listed
  * is opened and read, beginning, middle and end. Then a list of paths.
  */
-// sources: fs/fs.c fs/mounts.c fs/volume.c fs/ramdisk.c fs/erofs.c
+// sources: fs/fs.c fs/requests.c fs/mounts.c fs/volume.c fs/ramdisk.c
+// sources: fs/erofs.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c xen/evtchn.c
 // sources: tests/fake/fiber.c tests/fake/hv.c erofs
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/app.h"
 #include "fs/fs.h"
 #include "kernel/log.h"
 #include "tests/fake/fake.h"
@@ -26,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct loop loop;
 static struct pages pages;
 static struct options options;
+static struct app app = {.loop = &loop, .pages = &pages, .options = &options};
 static struct fs fs;
 static struct fs_request request;
 static bool is_ready, is_done, is_stopped;
@@ -108,7 +111,7 @@ static void visit(const char *path, unsigned depth)
 
     if (++visits > VISITS_MAX || depth > DEPTH_MAX)
         return;
-    fs_open(&fs, &request, &file, path, note_done);
+    fs_open(&fs, &request, &file, path, FS_READ, note_done);
     if (wait())
         return;
     visit_entries(&file, path, depth);
@@ -143,7 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     pages_init(&pages);
     options_parse(&options, "");
     is_ready = is_done = is_stopped = false;
-    if (fs_start(&fs, &loop, &pages, &options, note_ready))
+    if (fs_start(&fs, &app, note_ready))
         abort();
     fake_run_until(&loop, is_ready, WAIT_NS);
     look_around();

@@ -3,12 +3,14 @@
  * Files from images that mkfs.erofs made (tests/unit/images), through the whole
  * of fs/, on a ramdisk that may be slow, broken or cut short.
  */
-// sources: fs/fs.c fs/mounts.c fs/volume.c fs/ramdisk.c fs/erofs.c
+// sources: fs/fs.c fs/requests.c fs/mounts.c fs/volume.c fs/ramdisk.c
+// sources: fs/erofs.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c xen/evtchn.c
 // sources: tests/fake/fiber.c tests/fake/hv.c erofs
 #include "tests/unit/test.h"
 
+#include "apps/app.h"
 #include "fs/fs.h"
 
 #include <limits.h>
@@ -21,6 +23,7 @@
 static struct loop loop;
 static struct pages pages;
 static struct options options;
+static struct app app = {.loop = &loop, .pages = &pages, .options = &options};
 static struct fs fs;
 static struct fs_request request;
 static char *image;
@@ -76,7 +79,7 @@ static int boot(const char *cmdline)
     pages_init(&pages);
     options_parse(&options, hv_info()->cmdline);
     is_ready = is_stopped = false;
-    return fs_start(&fs, &loop, &pages, &options, note_ready);
+    return fs_start(&fs, &app, note_ready);
 }
 
 static int start(const char *cmdline)
@@ -116,7 +119,7 @@ static int wait(void)
 
 static int open_file(struct fs_file *file, const char *path)
 {
-    fs_open(&fs, &request, file, path, note_done);
+    fs_open(&fs, &request, file, path, FS_READ, note_done);
     return wait();
 }
 
@@ -511,7 +514,7 @@ static void no_memory_is_told(void **state)
     fake_run_until(&loop, is_stopped, NS_PER_S);
     fake_fail_call(FAKE_GUARD_PAGE, 1, -XEN_ENOMEM);
     is_ready = is_stopped = false;
-    assert_int_equal(fs_start(&fs, &loop, &pages, &options, note_ready), 0);
+    assert_int_equal(fs_start(&fs, &app, note_ready), 0);
     fake_run_until(&loop, is_ready, NS_PER_S);
     assert_int_equal(ready_status, -XEN_ENOMEM);
     assert_int_equal(stat_path(&stat, "/a/hello.txt"), -XEN_ENOMEM);
@@ -523,21 +526,21 @@ static void no_memory_is_told(void **state)
 
 static struct {
     struct timer timer;
-    struct volume_read *read;
+    struct volume_request *read;
     unsigned nr, fail_at; /* the read that fails, from 1; 0: none */
     uint64_t delay_ns;
 } disk;
 
 static void answer_read(struct timer *timer)
 {
-    struct volume_read *read = disk.read;
+    struct volume_request *read = disk.read;
 
     (void)timer;
     disk.read = NULL;
     read->done(read);
 }
 
-static void slow_read(struct volume *volume, struct volume_read *read)
+static void slow_read(struct volume *volume, struct volume_request *read)
 {
     const char *from = container_of(volume, struct ramdisk, volume)->contents;
     size_t bytes = (size_t)read->nr * VOLUME_SECTOR_BYTES;
@@ -560,7 +563,7 @@ static int start_slow(unsigned fail_at, uint64_t delay_ns)
     memset(&disk, 0, sizeof(disk));
     disk.fail_at = fail_at;
     disk.delay_ns = delay_ns;
-    fs.ramdisk.volume.read = slow_read;
+    fs.ramdisk.volume.start = slow_read;
     fake_run_until(&loop, is_ready, NS_PER_S);
     return ready_status;
 }
