@@ -51,8 +51,10 @@ static void tell(struct task *task)
     call_done(fs);
     if (fs->ready && !fs->nr_mounting)
         call_ready(fs);
-    if (fs->stopped && !fs->nr_fibers)
+    if (fs->stopped && !fs->nr_fibers) {
+        disks_close(&fs->disks);
         fs->stopped(fs);
+    }
 }
 
 static void answer(struct fs *fs, struct fs_request *request, int status)
@@ -73,10 +75,10 @@ static void mounted(struct fs_mount *mount, int status)
     mount->status = status;
     if (status)
         log_error("fs", "%s: cannot mount it as %s at %s/: error %d",
-                  mount->volume->name, mount->type->name, mount->place, status);
+                  mount->disk, mount->type->name, mount->place, status);
     else
-        log_info("fs", "%s: %s at %s/", mount->volume->name, mount->type->name,
-                 mount->place);
+        log_info("fs", "%s: %s at %s/%s", mount->disk, mount->type->name,
+                 mount->place, mount->read_only ? "" : ", rw");
     if (--fs->nr_mounting == 0)
         task_start(fs->app->loop, &fs->task, tell);
 }
@@ -97,7 +99,7 @@ static void serve(struct fiber *fiber)
     struct fs_mount *mount = container_of(fiber, struct fs_mount, fiber);
     struct fs_request *request;
 
-    mounted(mount, mount->type->mount(mount));
+    mounted(mount, fs_mount(mount));
     while ((request = take(mount)) || !mount->leaving) {
         if (request)
             answer(mount->fs, request,
@@ -141,6 +143,7 @@ int fs_start(struct fs *fs, struct app *app,
 
     *fs = (struct fs){.app = app, .ready = ready};
     fs->answered_tail = &fs->answered;
+    disks_init(&fs->disks, app);
     err = fs_plan(fs);
     if (err)
         return err;
@@ -154,6 +157,7 @@ int fs_start(struct fs *fs, struct app *app,
 void fs_stop(struct fs *fs, void (*stopped)(struct fs *fs))
 {
     fs->stopped = stopped;
+    disks_leave(&fs->disks);
     for (unsigned i = 0; i < fs->nr_mounts; i++) {
         fs->mounts[i].leaving = true;
         if (fs->mounts[i].fiber.started)

@@ -50,7 +50,7 @@
 #ifndef FS_FS_H
 #define FS_FS_H
 
-#include "fs/ramdisk.h"
+#include "fs/disk.h"
 #include "kernel/fiber.h"
 #include "kernel/options.h"
 
@@ -129,15 +129,17 @@ struct fs_request {
 struct fs_type;
 
 struct fs_mount {
+    char disk[DISK_NAME_MAX];
     char place[FS_PLACE_MAX]; /* "" is the root, "/data" */
-    struct volume *volume;
+    struct volume *volume;    /* the disk; NULL: not opened yet */
     const struct fs_type *type;
     void *state; /* the type's */
     struct fs *fs;
     struct fiber fiber;
     struct fs_request *queue, **queue_tail;
-    int status; /* of mounting */
-    bool read_only;
+    int status;      /* of mounting */
+    bool read_only;  /* known when it is mounted */
+    bool must_write; /* :rw was said */
     bool leaving;
 };
 
@@ -150,7 +152,7 @@ struct fs {
     unsigned nr_fibers, nr_mounting;
     void (*ready)(struct fs *fs, int status);
     void (*stopped)(struct fs *fs);
-    struct ramdisk ramdisk;
+    struct disks disks;
 };
 
 /* Mount what mount= says. ready(fs, 0) is called when all is mounted; with the

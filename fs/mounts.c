@@ -2,8 +2,9 @@
 /*
  * Which volume is mounted where: mount=DISK:TYPE:PLACE[:ro|:rw],...
  *
- * Disks are found by name in open_disk, types in `types`; who adds a driver or
- * a file system adds it there.
+ * The option is read at once, by fs_plan. Disks take their time, and only then
+ * tell whether they can be written: fs_mount opens them, in the mount's fiber.
+ * Who adds a file system adds it to `types`.
  */
 #include "apps/app.h"
 #include "fs/fs.h"
@@ -39,12 +40,13 @@ static bool is(struct word word, const char *text)
     return word.len == strlen(text) && !memcmp(word.at, text, word.len);
 }
 
-static struct volume *open_disk(struct fs *fs, struct word name)
+static bool set_disk(struct fs_mount *mount, struct word name)
 {
-    if (is(name, "ramdisk") &&
-        (fs->ramdisk.contents || !ramdisk_init(&fs->ramdisk, fs->app->loop)))
-        return &fs->ramdisk.volume;
-    return NULL;
+    if (name.len >= sizeof(mount->disk))
+        return false;
+    memcpy(mount->disk, name.at, name.len);
+    mount->disk[name.len] = '\0';
+    return disks_is_name(mount->disk);
 }
 
 static const struct fs_type *find_type(struct word name)
@@ -83,9 +85,9 @@ static const char *plan_one(struct fs *fs, struct word text)
 
     if (fs->nr_mounts == FS_MOUNTS_MAX)
         return "there are too many mounts";
-    *mount = (struct fs_mount){.volume = open_disk(fs, disk)};
-    if (!mount->volume)
-        return "there is no such disk";
+    *mount = (struct fs_mount){.read_only = is(text, "ro")};
+    if (!set_disk(mount, disk))
+        return "that is no disk's name";
     mount->type = find_type(type);
     if (!mount->type)
         return "there is no such type of file system";
@@ -93,10 +95,10 @@ static const char *plan_one(struct fs *fs, struct word text)
         return "a place begins with a slash and is not long";
     if (is_taken(fs, mount->place))
         return "something is mounted there already";
-    mount->read_only = !mount->type->pwrite || is(text, "ro");
-    if (is(text, "rw") && mount->read_only)
+    mount->must_write = is(text, "rw");
+    if (mount->must_write && !mount->type->pwrite)
         return "that type can only be read: ro";
-    if (text.len && !is(text, "rw") && !is(text, "ro"))
+    if (text.len && !mount->must_write && !mount->read_only)
         return "it ends with rw, ro or the place";
     fs->nr_mounts++;
     return NULL;
@@ -121,4 +123,45 @@ int fs_plan(struct fs *fs)
         }
     }
     return 0;
+}
+
+/* ---- In the mount's fiber */
+
+/* Who writes to a volume has it alone: no two file systems know of each other.
+ */
+static bool is_in_use(const struct fs_mount *mount)
+{
+    const struct fs *fs = mount->fs;
+
+    for (unsigned i = 0; i < fs->nr_mounts; i++) {
+        const struct fs_mount *other = &fs->mounts[i];
+
+        if (other != mount && other->volume == mount->volume &&
+            (!other->read_only || !mount->read_only))
+            return true;
+    }
+    return false;
+}
+
+int fs_mount(struct fs_mount *mount)
+{
+    struct volume *volume;
+    int err = disks_open(&mount->fs->disks, mount->disk, &volume);
+
+    if (err)
+        return err;
+    if (volume->read_only && mount->must_write) {
+        log_error("fs", "%s: it is read-only, and %s/ is to be rw", mount->disk,
+                  mount->place);
+        return -XEN_EROFS;
+    }
+    mount->read_only |= volume->read_only || !mount->type->pwrite;
+    mount->volume = volume;
+    if (is_in_use(mount)) {
+        log_error("fs", "%s: mounted already, and one of both would write",
+                  mount->disk);
+        mount->volume = NULL;
+        return -XEN_EBUSY;
+    }
+    return mount->type->mount(mount);
 }

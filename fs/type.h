@@ -12,8 +12,8 @@
 struct fs_type {
     const char *name;     /* as in mount= */
     unsigned stack_pages; /* its fiber's */
-    /* mount->volume and place are set. After an error there is nothing to
-     * unmount. */
+    /* mount->volume, place and read_only are set. After an error there is
+     * nothing to unmount. */
     int (*mount)(struct fs_mount *mount);
     void (*unmount)(struct fs_mount *mount);
     /* `path` is relative to the mount; "" is its root. */
@@ -50,6 +50,8 @@ extern const struct fs_type fs_erofs;
 
 /* mounts.c: fill fs->mounts and nr_mounts from the command line. */
 must_check int fs_plan(struct fs *fs);
+/* mounts.c, in the mount's fiber: open its disk, and mount it. */
+must_check int fs_mount(struct fs_mount *mount);
 
 /* ---- fs.c, for requests.c */
 

@@ -35,6 +35,7 @@ struct volume_request {
      */
     int status;
     /* the volume's: */
+    struct volume_request *next;
     struct task task;
 };
 
