@@ -5,7 +5,8 @@
  * does; so here only the one-second tick always runs, and the others rest until
  * there is work for them:
  *
- *   every second   ARP, ND, reassembly, DNS; once a minute DHCP leases
+ *   every second   ARP, ND, reassembly, DNS, and what net.c wants of it;
+ *                  once a minute DHCP leases
  *   500 ms         DHCP, while an answer is awaited
  *   100 ms         MLD, while a report is due
  *   250 ms         TCP, while there is a connection (tcp_timer_needed)
@@ -59,6 +60,7 @@ struct one_shot {
 
 static struct timeouts {
     struct loop *loop;
+    void (*second)(void);
     unsigned minute_s;
     struct one_shot *one_shots;
 } timeouts;
@@ -82,6 +84,7 @@ static void every_second(void)
         dhcp_coarse_tmr();
     }
     timeouts_kick();
+    timeouts.second();
 }
 
 static bool dhcp_is_waiting(void)
@@ -176,9 +179,10 @@ void timeouts_link_up(void)
     timeouts_kick();
 }
 
-void timeouts_init(struct loop *loop)
+void timeouts_init(struct loop *loop, void (*fn)(void))
 {
     timeouts.loop = loop;
+    timeouts.second = fn;
 }
 
 /* ---- What lwIP calls (lwip/sys.h, lwip/timeouts.h) */

@@ -8,8 +8,9 @@
 
 struct loop;
 
-/* Before lwip_init(). */
-void timeouts_init(struct loop *loop);
+/* Before lwip_init(). fn: called once a second, for ever, when the guest is
+ * awake for lwIP anyway. */
+void timeouts_init(struct loop *loop, void (*fn)(void));
 
 /* Something may have begun that needs one of the timers that mostly rest: look
  * now, instead of at the next tick. */

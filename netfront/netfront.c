@@ -2,10 +2,10 @@
 /*
  * The network frontend's data path.
  *
- * Events, sends and releases only start a task. The task does all the work
- * there is, once a turn: collect transmit responses, hand up received frames
- * (at most RX_BUDGET slots, so that timers are not starved), post free pages,
- * show both rings to the backend, and notify it where it asked for that.
+ * Events, looks, sends and releases only start a task. The task does all the
+ * work there is, once a turn: collect transmit responses, hand up received
+ * frames (at most RX_BUDGET slots, so that timers are not starved), post free
+ * pages, show both rings to the backend, and notify it where it asked for that.
  *
  * Receive: a page is in one hand at a time (enum netfront_holder). On its way
  * to the backend the permission is given, on its way back it is withdrawn
@@ -591,6 +591,12 @@ static void queue_event(struct netfront_queue *q)
     q->nf->stats.events++;
     if (q->running)
         queue_wake(q);
+}
+
+void netfront_look(struct netfront *nf)
+{
+    if (nf->queue.running)
+        queue_wake(&nf->queue);
 }
 
 static void rx_event(struct event *event)

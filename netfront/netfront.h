@@ -108,6 +108,12 @@ must_check int netfront_send(struct netfront *nf,
                              const struct netfront_piece *pieces, unsigned nr,
                              bool checksum_blank);
 
+/* Look at the rings although no event came, soon. Call it now and then: an
+ * event that the backend never sent delays frames until then, not for ever. A
+ * frame can come at any time, so this takes a clock that never rests; who has
+ * one anyway spares the guest another. */
+void netfront_look(struct netfront *nf);
+
 /* Give a received page back to the pool. Assert: it was out. */
 void netfront_release(struct netfront *nf, unsigned buffer);
 

@@ -53,6 +53,10 @@ uint32_t net_random(void)
     return (uint32_t)fake_random();
 }
 
+static void every_second(void)
+{
+}
+
 struct netif *route_ipv4(const ip4_addr_t *src, const ip4_addr_t *dest)
 {
     (void)src;
@@ -379,7 +383,7 @@ static void start(void)
     fake_start(&(struct fake_config){.seed = 1});
     loop_init(&loop);
     random_init(&random_state);
-    timeouts_init(&loop);
+    timeouts_init(&loop, every_second);
     tcpguard_init(&loop, &random_state);
     lwip_init();
     IP4_ADDR(&ip, 192, 0, 2, 1);

@@ -736,6 +736,26 @@ static void test_answer_leaves_by_the_vif_that_was_asked(void **state)
     lan_stop();
 }
 
+/* ---- Events that are never sent (HARDENING.md A7) */
+
+static void test_backend_that_sends_no_events(void **state)
+{
+    (void)state;
+    lan_start("vif0.ip=192.0.2.1/24 vif0.ip6=none", 1);
+    lan_up();
+    struct lan_host *host = lan_host(0, "192.0.2.9");
+    check_ping(host, "192.0.2.1");
+    lan_run(5 * NS_PER_S);
+    netback_manner(lan_netback(0))->mute = true;
+    for (unsigned i = 0; i < 10; i++) {
+        uint64_t before = fake_now();
+        check_ping(host, "192.0.2.1");
+        assert_true(fake_now() - before <= NS_PER_S);
+        lan_run(fake_random_below(NS_PER_S));
+    }
+    lan_stop();
+}
+
 /* ---- Idle */
 
 static void test_idle_guest_wakes_once_a_second(void **state)
@@ -771,4 +791,5 @@ LAN_TESTS(
     LAN_TEST(test_vif_with_too_high_a_number),
     LAN_TEST(test_routes_of_two_vifs),
     LAN_TEST(test_answer_leaves_by_the_vif_that_was_asked),
+    LAN_TEST(test_backend_that_sends_no_events),
     LAN_TEST(test_idle_guest_wakes_once_a_second))

@@ -648,6 +648,33 @@ static void a7_without_events_the_ring_tells(void **state)
     world_stop(w);
 }
 
+/* A frame that no event tells of, and room that nobody tells the sender of. */
+static void a7_a_look_is_as_good_as_an_event(void **state)
+{
+    struct world *w = world_start(NULL);
+    struct side *side = world_vif_up(w, 0);
+
+    (void)state;
+    world_settle(w);
+    netback_manner(side->nb)->mute = true;
+    world_deliver(side, 100, 1, 0);
+    world_settle(w);
+    assert_int_equal(side->frames, 0);
+    netfront_look(side->nf);
+    world_settle(w);
+    assert_int_equal(side->frames, 1);
+
+    while (world_send(side, 100, 2, 1) == 0)
+        ;
+    world_settle(w);
+    assert_int_equal(side->sent_frames, side->accepted);
+    assert_int_equal(side->sendables, 0);
+    netfront_look(side->nf);
+    world_settle(w);
+    assert_int_equal(side->sendables, 1);
+    world_stop(w);
+}
+
 /* ---- A8: grants that are kept */
 
 static void a8_a_page_kept_mapped_is_never_used_again(void **state)
@@ -882,6 +909,7 @@ int main(void)
         cmocka_unit_test(a6_an_endless_chain_holds_nothing),
         cmocka_unit_test(a7_a_storm_of_events_starves_nobody),
         cmocka_unit_test(a7_without_events_the_ring_tells),
+        cmocka_unit_test(a7_a_look_is_as_good_as_an_event),
         cmocka_unit_test(a8_a_page_kept_mapped_is_never_used_again),
         cmocka_unit_test(a8_who_keeps_everything_gets_no_more),
         cmocka_unit_test(a8_sent_pages_kept_mapped_outlive_the_connection),
