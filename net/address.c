@@ -7,6 +7,7 @@
  *   address_link_up       when both this and the link are there, lwIP is told,
  *                         once; from then on it looks after DHCP, duplicate
  *                         detection and announcements itself
+ *   address_forget        when the vif comes back with another MAC: once more
  *   address_update        whenever lwIP changed something: compare with what
  *                         was logged and published last, and tell what differs
  *
@@ -23,6 +24,7 @@
 #include "kernel/log.h"
 
 #include "lwip/dhcp.h"
+#include "lwip/etharp.h"
 #include "lwip/ip6_addr.h"
 #include "lwip/nd6.h"
 
@@ -48,7 +50,8 @@ static void start_ipv4(struct vif *vif)
     switch (config->ipv4) {
     case VIFCONFIG_AUTO:
         if (dhcp_start(&vif->netif) != ERR_OK)
-            log_error("net", "%s: no memory for DHCP", vif->name);
+            log_error("net", "%s: no DHCP: no memory, or an MTU below 576",
+                      vif->name);
         break;
     case VIFCONFIG_STATIC:
         netif_set_addr(&vif->netif, &config->ip, &config->mask, &config->gw);
@@ -88,6 +91,22 @@ void address_link_up(struct vif *vif)
     if (netif_dhcp_data(&vif->netif))
         timer_start(vif->loop, &vif->dhcp_slow,
                     loop_now(vif->loop) + DHCP_SLOW_NS, dhcp_is_slow);
+}
+
+/* Also its neighbours: the other MAC may be plugged in elsewhere. */
+void address_forget(struct vif *vif)
+{
+    struct netif *netif = &vif->netif;
+
+    if (!vif->addressed)
+        return;
+    vif->addressed = false;
+    if (vif->config.ipv4 == VIFCONFIG_AUTO)
+        dhcp_stop(netif); /* gives the lease back, still as the old one */
+    for (unsigned i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++)
+        netif_ip6_addr_set_state(netif, (s8_t)i, IP6_ADDR_INVALID);
+    etharp_cleanup_netif(netif);
+    nd6_cleanup_netif(netif);
 }
 
 void address_configure(struct vif *vif, const struct vifconfig *config)
@@ -237,8 +256,10 @@ static void ipv4_origin(const struct vif *vif, char *text, size_t bytes)
 {
     const struct dhcp *dhcp = netif_dhcp_data(&vif->netif);
 
-    if (!dhcp || !dhcp_supplied_address(&vif->netif))
+    if (vif->config.ipv4 != VIFCONFIG_AUTO)
         snprintf(text, bytes, "static");
+    else if (!dhcp_supplied_address(&vif->netif)) /* the link was down */
+        snprintf(text, bytes, "dhcp, to be confirmed");
     else if (dhcp->offered_t0_lease == UINT32_MAX)
         snprintf(text, bytes, "dhcp, for ever");
     else

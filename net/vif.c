@@ -21,6 +21,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernel/log.h"
 #include "net/memory.h"
@@ -237,7 +238,10 @@ static void link_up(struct vif *vif)
     struct netif *netif = &vif->netif;
     uint32_t payload_max = info->tx_frame_max - SIZEOF_ETH_HDR;
 
-    SMEMCPY(netif->hwaddr, info->mac, ETH_HWADDR_LEN);
+    if (memcmp(netif->hwaddr, info->mac, ETH_HWADDR_LEN) != 0) {
+        address_forget(vif);
+        SMEMCPY(netif->hwaddr, info->mac, ETH_HWADDR_LEN);
+    }
     netif->mtu = (uint16_t)LWIP_MIN(info->mtu, payload_max);
     netif->mtu6 = netif->mtu;
     vif->offload = (struct checksum_offload){

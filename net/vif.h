@@ -94,6 +94,9 @@ void address_configure(struct vif *vif, const struct vifconfig *config);
 void address_configure_stored(struct vif *vif);
 /* The link came up: begin, or begin again, to get addresses. */
 void address_link_up(struct vif *vif);
+/* The MAC is about to change: addresses that the old one was given are left,
+ * and the link's coming up begins anew. */
+void address_forget(struct vif *vif);
 /* Log and publish what is different from the last time. */
 void address_update(struct vif *vif);
 /* The vif has an address that reaches further than its link. */

@@ -597,6 +597,55 @@ static void test_dhcp_again_after_the_link_was_down(void **state)
     while (dhcp_serve(&server))
         lan_run(NS_PER_S);
     assert_true(server.requests > 1); /* the address was confirmed */
+    assert_false(lan_logged("(static)"));
+    lan_stop();
+}
+
+/* As `xl network-attach` does it when no MAC is given. */
+static void plug_another(void)
+{
+    netback_vanish(lan_netback(0));
+    lan_until(shows(SHOWN4, NULL));
+    netback_offer(lan_netback(0))->mac = "00:16:3e:00:00:77";
+    netback_start(lan_netback(0));
+}
+
+static void test_another_mac_gets_addresses_of_its_own(void **state)
+{
+    (void)state;
+    lan_start("", 1);
+    struct dhcp_server server = dhcp_server();
+    struct lan_host *router = lan_host(0, "fe80::1");
+    lan_up();
+    lan_until(dhcp_until(&server, "10.0.2.5"));
+    lan_run(2 * NS_PER_S);
+    announce(router, 1800, 86400);
+    lan_until(shows(SHOWN6, "fec0::216:3eff:fe00:0"));
+
+    plug_another();
+    lan_until(dhcp_until(&server, "10.0.2.5"));
+    assert_int_equal(server.discovers, 2);
+    lan_run(2 * NS_PER_S);
+    assert_true(shows(SHOWN6, "fe80::216:3eff:fe00:77"));
+    assert_true(shows("attr/vif/0/ipv6/1", NULL));
+    announce(router, 1800, 86400);
+    lan_until(shows(SHOWN6, "fec0::216:3eff:fe00:77"));
+    assert_true(shows("attr/vif/0/ipv6/2", NULL));
+    assert_false(lan_logged("(static)"));
+    lan_stop();
+}
+
+static void test_static_addresses_stay_with_another_mac(void **state)
+{
+    (void)state;
+    lan_start("vif0.ip=192.0.2.5/24 vif0.ip6=2001:db8::5/64", 1);
+    lan_up();
+    lan_until(shows(SHOWN6, "2001:db8::5"));
+    plug_another();
+    lan_until(shows(SHOWN6, "2001:db8::5"));
+    assert_true(shows(SHOWN4, "192.0.2.5"));
+    assert_true(shows("attr/vif/0/ipv6/1", "fe80::216:3eff:fe00:77"));
+    assert_true(shows("attr/vif/0/ipv6/2", NULL));
     lan_stop();
 }
 
@@ -785,7 +834,10 @@ LAN_TESTS(
     LAN_TEST(test_names_are_resolved), LAN_TEST(test_name_without_an_answer),
     LAN_TEST(test_slaac), LAN_TEST(test_slaac_address_expires),
     LAN_TEST(test_static_ipv6_gateway), LAN_TEST(test_link_down_and_up),
-    LAN_TEST(test_dhcp_again_after_the_link_was_down), LAN_TEST(test_listener),
+    LAN_TEST(test_dhcp_again_after_the_link_was_down),
+    LAN_TEST(test_another_mac_gets_addresses_of_its_own),
+    LAN_TEST(test_static_addresses_stay_with_another_mac),
+    LAN_TEST(test_listener),
     LAN_TEST(test_no_vif), LAN_TEST(test_no_xenstore),
     LAN_TEST(test_too_little_memory), LAN_TEST(test_vif_that_is_attached_later),
     LAN_TEST(test_vif_with_too_high_a_number),
