@@ -10,7 +10,7 @@ import re
 import web
 from rig import STATIC_IP, equal, expect, soak
 
-SECONDS = 200
+SECONDS = 300
 
 SOURCE_PORTS = 64       # each is used again every 64 connections
 LEAST = 5000            # on a machine that is too slow for more
@@ -34,12 +34,12 @@ def connect(box, count, within):
     return numbers["done"]
 
 
-def test_20000_connections_from_one_client_succeed(box):
-    done = connect(box, 20000, 240)
-    if done < 20000:
+def test_100000_connections_from_one_client_succeed(box):
+    done = connect(box, 100000, 400)
+    if done < 100000:
         return f"{done} of them; there was no time for more"
 
 
 @soak
-def test_100000_connections_from_one_client_succeed(box):
+def test_100000_connections_however_long_they_take(box):
     equal(connect(box, 100000, 3000), 100000, "connections")
