@@ -130,7 +130,7 @@ static void slot_fill(struct slot *slot, struct volume_request *request)
     slot->request = request;
     slot->piece = (struct blkfront_piece){request->to, bytes};
     slot->r.op = ops[request->op];
-    slot->r.offset = request->sector * VOLUME_SECTOR_BYTES;
+    slot->r.offset = request->at * VOLUME_SECTOR_BYTES;
     slot->r.bytes = bytes;
     slot->r.pieces = &slot->piece;
     slot->r.nr_pieces = 1;

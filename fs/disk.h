@@ -6,6 +6,8 @@
  *   ramdisk         what ramdisk= of the cfg names
  *   xvda, xvdb1     the vbd of that name, as Xen numbers them
  *   vbd768, 51712   any vbd, by its number
+ *   xvda2           where the domain has no such vbd: partition 2 of xvda
+ *   xvdap2, vbd768p2, 51712p2    partition 2 of that vbd (fs/partition.h)
  *
  * A disk is opened once, however many have it. Its backend may go: what is
  * asked of it meanwhile waits until it is back. Its size, and whether it can be
@@ -18,6 +20,7 @@
 
 struct app;
 struct disk;
+struct partition;
 
 #define DISK_NAME_MAX                                      \
     24 /* bytes with the NUL; the longest is vbd4294967295 \
@@ -33,6 +36,7 @@ struct disks {
     struct app *app;
     struct ramdisk ramdisk;
     struct disk *first;
+    struct partition *partitions;
     bool leaving;
 };
 
@@ -44,7 +48,7 @@ bool disks_is_name(const char *name);
 /* In a fiber: the disk of that name, when it is there and its size is known;
  * that may take any time. The volume stays until disks_close.
  *   -XEN_ENODEV  the domain has no such disk, or disks_leave
- *   -XEN_ENOMEM, -XEN_EIO (xenstore)
+ *   -XEN_ENOMEM, -XEN_EIO (disk, xenstore); those of partition_open
  * Errors are logged. */
 must_check int disks_open(struct disks *disks, const char *name,
                           struct volume **volume);

@@ -136,7 +136,8 @@ static bool is_in_use(const struct fs_mount *mount)
     for (unsigned i = 0; i < fs->nr_mounts; i++) {
         const struct fs_mount *other = &fs->mounts[i];
 
-        if (other != mount && other->volume == mount->volume &&
+        if (other != mount && other->volume &&
+            volume_overlaps(other->volume, mount->volume) &&
             (!other->read_only || !mount->read_only))
             return true;
     }

@@ -22,7 +22,7 @@ static void start(struct volume *volume, struct volume_request *request)
 
     if (request->op == VOLUME_READ)
         memcpy(request->to,
-               ramdisk->contents + request->sector * VOLUME_SECTOR_BYTES,
+               ramdisk->contents + request->at * VOLUME_SECTOR_BYTES,
                (size_t)request->nr * VOLUME_SECTOR_BYTES);
     request->status = 0;
     task_start(ramdisk->loop, &request->task, finish);

@@ -25,8 +25,18 @@ int volume_start(struct volume *volume, struct volume_request *request)
     if (volume->read_only &&
         (request->op == VOLUME_WRITE || request->op == VOLUME_DISCARD))
         return -XEN_EROFS;
+    request->at = volume->first + request->sector;
     volume->start(volume, request);
     return 0;
+}
+
+bool volume_overlaps(const struct volume *a, const struct volume *b)
+{
+    const struct volume *whole_a = a->whole ? a->whole : a,
+                        *whole_b = b->whole ? b->whole : b;
+
+    return whole_a == whole_b && a->first < b->first + b->nr_sectors &&
+           b->first < a->first + a->nr_sectors;
 }
 
 /* ---- Waiting */

@@ -35,6 +35,7 @@ struct volume_request {
      */
     int status;
     /* the volume's: */
+    uint64_t at; /* `sector`, as the medium counts */
     struct volume_request *next;
     struct task task;
 };
@@ -46,8 +47,12 @@ struct volume {
                              * its alignment: a power of two, 1 to 8 */
     bool read_only;
     bool discards; /* discarding may help */
+    /* A part of another volume, and where it begins there; NULL, 0: it is none
+     * (fs/partition.h). */
+    struct volume *whole;
+    uint64_t first;
     /* Start it; done is called on the loop, never inside this call. The
-     * request is a sensible one: volume_start has checked it. */
+     * request is a sensible one: volume_start has checked it, and set `at`. */
     void (*start)(struct volume *volume, struct volume_request *request);
 };
 
@@ -58,6 +63,9 @@ struct volume {
  *   -XEN_EROFS   writing or discarding, and the volume is read-only */
 must_check int volume_start(struct volume *volume,
                             struct volume_request *request);
+
+/* Is there a sector that is in both? */
+bool volume_overlaps(const struct volume *a, const struct volume *b);
 
 /* ---- In a fiber: at any offset, any length; return when done.
  *

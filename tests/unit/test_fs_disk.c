@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Disks as volumes, and file systems on them, with the fake blkback. */
 // sources: fs/fs.c fs/requests.c fs/mounts.c fs/volume.c fs/ramdisk.c
-// sources: fs/erofs.c fs/disks.c fs/disk.c
+// sources: fs/erofs.c fs/disks.c fs/disk.c fs/partition.c
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c
@@ -95,12 +95,20 @@ static struct blkback *serve(unsigned n)
     return disk->bb;
 }
 
-static void finish(void)
+/* `more` is a backend that the world does not know of, or NULL. */
+static void finish_with(struct blkback *more)
 {
     disks_leave(&disks);
     disks_close(&disks);
     world_settle(w);
+    if (more)
+        blkback_free(more);
     world_stop(w);
+}
+
+static void finish(void)
+{
+    finish_with(NULL);
 }
 
 static const char *name;
@@ -153,12 +161,15 @@ static void every_name_of_a_disk_is_the_same_disk(void **state)
 static void names_are_checked(void **state)
 {
     static const char *const good[] = {
-        "ramdisk", "xvda", "xvdz", "xvda1", "xvdb255", "vbd0", "4294967295",
+        "ramdisk", "xvda",       "xvdz",   "xvda1",  "xvdb255",   "vbd0",
+        "xvda2p1", "4294967295", "xvdbp2", "vbd5p9", "51712p255",
     };
     static const char *const bad[] = {
-        "",      "xvd",    "xvdA",  "xvda0",   "xvda01", "xvda256",
-        "sda",   "vbd",    "vbd-1", "vbd 768", "051712", "4294967296",
-        "xvda ", "xvda1x", "+1",    "ramdisk2"};
+        "",         "xvd",      "xvdA",  "xvda0",    "xvda01", "xvda256",
+        "sda",      "vbd",      "vbd-1", "vbd 768",  "051712", "4294967296",
+        "xvda ",    "xvda1x",   "+1",    "ramdisk2", "xvdap",  "xvdap0",
+        "xvdap256", "xvdap1p1", "p1",
+    };
 
     (void)state;
     for (unsigned i = 0; i < array_size(good); i++)
@@ -185,6 +196,71 @@ static void numbers_are_xens(void **state)
         assert_true(world_logged(disk[i].node));
     }
     finish();
+}
+
+/* ---- Partitions */
+
+/* Of tests/unit/images. */
+static void load(struct blkback *bb, const char *image)
+{
+    char path[100];
+    uint64_t offset = 0;
+    FILE *file;
+    size_t n;
+
+    snprintf(path, sizeof(path), "build/host/images/%s", image);
+    file = fopen(path, "rb");
+    if (!file)
+        fail_msg("%s is not there: make unit makes it", path);
+    while ((n = fread(data, 1, sizeof(data), file))) {
+        blkback_write(bb, offset, data, n);
+        offset += n;
+    }
+    fclose(file);
+}
+
+static void partitions_have_names(void **state)
+{
+    struct volume *second;
+
+    (void)state;
+    boot("");
+    load(serve(0), "mbr.disk");
+    assert_int_equal(open_named("xvdap2"), 0);
+    assert_int_equal(volume->first, 2148);
+    assert_int_equal(volume->nr_sectors, 5000);
+    assert_string_equal(volume->name, "xvdap2");
+    second = volume;
+    assert_int_equal(open_named("xvda2"), 0);
+    assert_ptr_equal(volume, second);
+    assert_int_equal(open_named("51712p2"), 0);
+    assert_ptr_equal(volume, second);
+    assert_int_equal(open_named("xvda5"), 0);
+    assert_int_equal(volume->first, 7300);
+    assert_int_equal(open_named("xvda7"), -XEN_ENOENT);
+    assert_int_equal(open_named("xvdb1"), -XEN_ENODEV);
+    assert_true(world_logged("xvdb1: the domain has no such disk: no "
+                             "device/vbd/51729, nor device/vbd/51728"));
+    finish();
+}
+
+/* xvda2 is the vbd of that name, if there is one; xvda2p1 is on it. */
+static void a_vbd_goes_before_a_partition(void **state)
+{
+    struct blkback *bb;
+
+    (void)state;
+    boot("");
+    load(serve(0), "mbr.disk");
+    bb = blkback_new(51714);
+    blkback_start(bb);
+    load(bb, "gpt.disk");
+    assert_int_equal(open_named("xvda2"), 0);
+    assert_int_equal(volume->nr_sectors, 16384);
+    assert_null(volume->whole);
+    assert_int_equal(open_named("xvdap2"), 0);
+    assert_int_equal(volume->first, 2148);
+    finish_with(bb);
 }
 
 /* ---- Coming up */
@@ -597,24 +673,6 @@ static int stat_path(const char *path)
     return request.status;
 }
 
-static void load(struct blkback *bb, const char *layout)
-{
-    char path[100];
-    uint64_t offset = 0;
-    FILE *file;
-    size_t n;
-
-    snprintf(path, sizeof(path), "build/host/images/%s.erofs", layout);
-    file = fopen(path, "rb");
-    if (!file)
-        fail_msg("%s is not there: make unit makes it", path);
-    while ((n = fread(data, 1, sizeof(data), file))) {
-        blkback_write(bb, offset, data, n);
-        offset += n;
-    }
-    fclose(file);
-}
-
 static int mount_all(void)
 {
     is_ready = is_stopped = false;
@@ -636,8 +694,8 @@ static void file_systems_lie_on_disks(void **state)
 
     (void)state;
     boot("mount=xvda:erofs:/,xvdb:erofs:/b,51712:erofs:/c");
-    load(serve(0), "plain");
-    load(serve(1), "lz4");
+    load(serve(0), "plain.erofs");
+    load(serve(1), "lz4.erofs");
     assert_int_equal(mount_all(), 0);
     assert_int_equal(stat_path("/hello.txt"), 0);
     assert_int_equal(stat_path("/b/hello.txt"), 0);
@@ -648,11 +706,24 @@ static void file_systems_lie_on_disks(void **state)
     unmount_all();
 }
 
+static void file_systems_lie_in_partitions(void **state)
+{
+    (void)state;
+    boot("mount=xvda6:erofs:/,xvdbp2:erofs:/b,xvda1:erofs:/c");
+    load(serve(0), "mbr.disk");
+    load(serve(1), "gpt.disk");
+    assert_int_equal(mount_all(), -XEN_EINVAL);
+    assert_int_equal(stat_path("/hello.txt"), 0);
+    assert_int_equal(stat_path("/b/hello.txt"), 0);
+    assert_int_equal(stat_path("/c/hello.txt"), -XEN_EINVAL);
+    unmount_all();
+}
+
 static void a_disk_that_is_not_there_is_not_mounted(void **state)
 {
     (void)state;
     boot("mount=xvda:erofs:/,xvdb:erofs:/b");
-    load(serve(1), "plain");
+    load(serve(1), "plain.erofs");
     assert_int_equal(mount_all(), -XEN_ENODEV);
     assert_int_equal(stat_path("/hello.txt"), -XEN_ENODEV);
     assert_int_equal(stat_path("/b/hello.txt"), 0);
@@ -687,6 +758,8 @@ int main(void)
         cmocka_unit_test(every_name_of_a_disk_is_the_same_disk),
         cmocka_unit_test(names_are_checked),
         cmocka_unit_test(numbers_are_xens),
+        cmocka_unit_test(partitions_have_names),
+        cmocka_unit_test(a_vbd_goes_before_a_partition),
         cmocka_unit_test(a_disk_that_is_not_there_is_told_at_once),
         cmocka_unit_test(a_silent_xenstore_is_waited_for),
         cmocka_unit_test(a_late_backend_is_waited_for),
@@ -704,6 +777,7 @@ int main(void)
         cmocka_unit_test(another_disk_may_come_back),
         cmocka_unit_test(leaving_waits_a_while_for_a_backend),
         cmocka_unit_test(file_systems_lie_on_disks),
+        cmocka_unit_test(file_systems_lie_in_partitions),
         cmocka_unit_test(a_disk_that_is_not_there_is_not_mounted),
         cmocka_unit_test(a_disk_with_nothing_on_it_is_not_mounted),
         cmocka_unit_test(what_waits_for_a_disk_can_be_stopped),
