@@ -284,20 +284,43 @@ void net_stop(void)
     net.stopped = true;
 }
 
-/* ---- Counters */
+/* ---- Numbers */
 
-static void count_vif(void (*fn)(void *arg, const char *name, int vif,
-                                 uint64_t value),
-                      void *arg, const struct vif *vif)
+struct named {
+    const char *name;
+    uint64_t value;
+};
+
+/* Who is told of them, and whose they are. */
+struct teller {
+    net_number_fn *fn;
+    void *arg;
+    int vif;
+};
+
+static void tell(const struct teller *teller, bool is_counter,
+                 const struct named *numbers, unsigned nr)
+{
+    for (unsigned i = 0; i < nr; i++)
+        teller->fn(teller->arg, &(struct net_number){
+                                    .name = numbers[i].name,
+                                    .vif = teller->vif,
+                                    .is_counter = is_counter,
+                                    .value = numbers[i].value,
+                                });
+}
+
+static void tell_vif(const struct teller *teller, const struct vif *vif)
 {
     struct netfront_stats s;
 
     netfront_stats(vif->front, &s);
-    const struct {
-        const char *name;
-        uint64_t value;
-    } counts[] = {
+    const struct named now[] = {
         {"link_up", netif_is_link_up(&vif->netif)},
+        {"rx_pages", vif->nr_buffers},
+        {"rx_pages_held", vif->nr_held},
+    };
+    const struct named so_far[] = {
         {"rx_frames", s.rx_frames},
         {"rx_bytes", s.rx_bytes},
         {"rx_dropped", s.rx_dropped},
@@ -305,8 +328,6 @@ static void count_vif(void (*fn)(void *arg, const char *name, int vif,
         {"rx_short", vif->counts.rx_short},
         {"rx_copied", vif->counts.rx_copied},
         {"rx_no_room", vif->counts.rx_no_room},
-        {"rx_pages", vif->nr_buffers},
-        {"rx_pages_held", vif->nr_held},
         {"tx_frames", s.tx_frames},
         {"tx_bytes", s.tx_bytes},
         {"tx_dropped", s.tx_dropped},
@@ -320,29 +341,26 @@ static void count_vif(void (*fn)(void *arg, const char *name, int vif,
         {"broken", s.broken},
     };
 
-    for (unsigned i = 0; i < array_size(counts); i++)
-        fn(arg, counts[i].name, (int)vif->index, counts[i].value);
+    tell(teller, false, now, array_size(now));
+    tell(teller, true, so_far, array_size(so_far));
 }
 
-static void count_stack(void (*fn)(void *arg, const char *name, int vif,
-                                   uint64_t value),
-                        void *arg)
+static void tell_stack(const struct teller *teller)
 {
     struct memory_use memory = memory_use();
     struct tcpguard_counts tcp;
 
     tcpguard_count(&tcp);
-    const struct {
-        const char *name;
-        uint64_t value;
-    } counts[] = {
+    const struct named now[] = {
         {"memory_used_bytes", memory.used},
         {"memory_used_max_bytes", memory.used_max},
         {"memory_limit_bytes", memory.limit},
-        {"memory_refused", memory.refused},
         {"tcp_connections", tcp.active},
         {"tcp_opening", tcp.opening},
         {"tcp_time_wait", tcp.time_wait},
+    };
+    const struct named so_far[] = {
+        {"memory_refused", memory.refused},
         {"tcp_syn_dropped", tcp.syn_dropped},
         {"tcp_syn_refused", tcp.syn_refused},
         {"tcp_time_wait_dropped", tcp.time_wait_dropped},
@@ -363,17 +381,15 @@ static void count_stack(void (*fn)(void *arg, const char *name, int vif,
         {"icmp6_rx_packets", lwip_stats.icmp6.recv},
     };
 
-    for (unsigned i = 0; i < array_size(counts); i++)
-        fn(arg, counts[i].name, -1, counts[i].value);
+    tell(teller, false, now, array_size(now));
+    tell(teller, true, so_far, array_size(so_far));
 }
 
-void net_counters(void (*fn)(void *arg, const char *name, int vif,
-                             uint64_t value),
-                  void *arg)
+void net_numbers(net_number_fn *fn, void *arg)
 {
     for (unsigned i = 0; i < NET_VIFS_MAX && !net.stopped; i++) {
         if (net.vifs[i])
-            count_vif(fn, arg, net.vifs[i]);
+            tell_vif(&(struct teller){fn, arg, (int)i}, net.vifs[i]);
     }
-    count_stack(fn, arg);
+    tell_stack(&(struct teller){fn, arg, -1});
 }

@@ -16,6 +16,7 @@
 #ifndef NET_NET_H
 #define NET_NET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct app;
@@ -42,9 +43,14 @@ struct netif *net_vif(unsigned n);
 /* Any vif has an address that is not link-local. */
 int net_is_up(void);
 
-/* Counters for status pages: calls fn(arg, "name", vif or -1, value). */
-void net_counters(void (*fn)(void *arg, const char *name, int vif,
-                             uint64_t value),
-                  void *arg);
+/* For status pages: calls fn for every number there is. */
+struct net_number {
+    const char *name; /* "rx_frames", constant */
+    int vif;          /* -1: the stack's as a whole */
+    bool is_counter;  /* only ever grows; else it is how things are now */
+    uint64_t value;
+};
+typedef void net_number_fn(void *arg, const struct net_number *number);
+void net_numbers(net_number_fn *fn, void *arg);
 
 #endif

@@ -158,21 +158,6 @@ static void put_answers(const struct http_stats *stats, const struct sink *sink)
     }
 }
 
-/* net_counters() has these among its counters, but they can also fall. */
-static bool is_gauge(const char *name)
-{
-    static const char *const gauges[] = {
-        "link_up",           "rx_pages",           "rx_pages_held",
-        "memory_used_bytes", "memory_limit_bytes", "memory_used_max_bytes",
-        "tcp_connections",   "tcp_opening",        "tcp_time_wait",
-    };
-
-    for (unsigned i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
-        if (!strcmp(name, gauges[i]))
-            return true;
-    return false;
-}
-
 static bool is_bytes(const char *name)
 {
     static const char end[] = "_bytes";
@@ -181,22 +166,22 @@ static bool is_bytes(const char *name)
     return len >= sizeof(end) && !strcmp(name + len - sizeof(end) + 1, end);
 }
 
-static void put_counter(void *arg, const char *name, int vif, uint64_t value)
+static void put_network(void *arg, const struct net_number *n)
 {
     static const char vifs[NET_VIFS_MAX][5] = {"vif0", "vif1", "vif2", "vif3",
                                                "vif4", "vif5", "vif6", "vif7"};
     struct http_number number = {
-        .section = vif < 0 ? "TCP/IP" : vifs[vif],
-        .group = vif < 0 ? "net" : "vif",
-        .name = name,
-        .unit = is_bytes(name) ? HTTP_BYTES : HTTP_COUNT,
-        .is_counter = !is_gauge(name),
-        .value = value,
+        .section = n->vif < 0 ? "TCP/IP" : vifs[n->vif],
+        .group = n->vif < 0 ? "net" : "vif",
+        .name = n->name,
+        .unit = is_bytes(n->name) ? HTTP_BYTES : HTTP_COUNT,
+        .is_counter = n->is_counter,
+        .value = n->value,
     };
 
-    if (vif >= 0) {
+    if (n->vif >= 0) {
         number.label = "vif";
-        number.label_value = vifs[vif] + strlen("vif");
+        number.label_value = vifs[n->vif] + strlen("vif");
     }
     put(arg, &number);
 }
@@ -210,7 +195,7 @@ static void put_numbers(void *arg, http_number_fn *fn, void *fn_arg)
     put_answers(&server->site.stats, &sink);
     put_connections(&server->site.stats, &sink);
     put_loop(server, &sink);
-    net_counters(put_counter, &sink);
+    net_numbers(put_network, &sink);
 }
 
 /* ---- Addresses */

@@ -869,13 +869,13 @@ struct wanted {
     uint64_t value;
 };
 
-static void on_count(void *arg, const char *name, int vif, uint64_t value)
+static void on_number(void *arg, const struct net_number *number)
 {
     struct wanted *wanted = arg;
 
-    if (vif == wanted->vif && strcmp(name, wanted->name) == 0) {
+    if (number->vif == wanted->vif && strcmp(number->name, wanted->name) == 0) {
         wanted->found = true;
-        wanted->value = value;
+        wanted->value = number->value;
     }
 }
 
@@ -883,7 +883,7 @@ uint64_t lan_count(const char *name, int vif)
 {
     struct wanted wanted = {.name = name, .vif = vif};
 
-    net_counters(on_count, &wanted);
+    net_numbers(on_number, &wanted);
     if (!wanted.found && strcmp(name, "link_up") != 0)
         fake_fail("no counter %s of vif %d", name, vif);
     return wanted.value;

@@ -95,7 +95,7 @@ void lan_run(uint64_t ns);
 const char *lan_log(void);
 bool lan_logged(const char *text);
 
-/* A counter by net_counters(); fails if there is none. */
+/* A counter by net_numbers(); fails if there is none. */
 uint64_t lan_count(const char *name, int vif);
 
 /* ---- Packets */

@@ -690,6 +690,74 @@ static void test_sequence_numbers(void **state)
     stop();
 }
 
+/* ---- Numbers */
+
+static struct seen {
+    struct net_number number;
+    bool fell;
+} seen[128];
+static unsigned nr_seen, at_seen;
+
+static void see(void *arg, const struct net_number *number)
+{
+    struct seen *was = &seen[at_seen++];
+
+    (void)arg;
+    assert_true(at_seen <= array_size(seen));
+    if (at_seen > nr_seen) {
+        nr_seen = at_seen;
+    } else if (number->value < was->number.value) {
+        assert_string_equal(number->name, was->number.name);
+        if (number->is_counter)
+            fake_fail("%s fell", number->name);
+        was->fell = true;
+    }
+    was->number = *number;
+}
+
+static void see_numbers(void)
+{
+    at_seen = 0;
+    net_numbers(see, NULL);
+}
+
+static bool fell(const char *name)
+{
+    for (unsigned i = 0; i < nr_seen; i++) {
+        if (strcmp(seen[i].number.name, name) == 0)
+            return seen[i].fell;
+    }
+    return false;
+}
+
+static void test_what_falls_is_no_counter(void **state)
+{
+    struct lan_conn c;
+
+    (void)state;
+    struct lan_host *host = start();
+    service.keep = true;
+    lan_open(&c, host, GUEST, 40000, PORT);
+    lan_send_tcp(&c, LAN_PSH | LAN_ACK, "hello", 5);
+    lan_until(service.received == 5);
+    see_numbers();
+    pbuf_free(service.kept);
+    service.kept = NULL;
+    tcp_close(service.last);
+    see_numbers();
+    lan_run(300 * NS_PER_S);
+    see_numbers();
+    netback_close(lan_netback(0));
+    lan_run(NS_PER_S);
+    see_numbers();
+    assert_true(fell("link_up"));
+    assert_true(fell("rx_pages_held"));
+    assert_true(fell("memory_used_bytes"));
+    assert_true(fell("tcp_connections"));
+    assert_false(fell("rx_frames"));
+    stop();
+}
+
 /* ---- lwIP's timers */
 
 static unsigned fired;
@@ -719,6 +787,7 @@ static void test_timeouts(void **state)
 LAN_TESTS(
     LAN_TEST(test_full_ring), LAN_TEST(test_outgoing_ports_are_unpredictable),
     LAN_TEST(test_sequence_numbers), LAN_TEST(test_timeouts),
+    LAN_TEST(test_what_falls_is_no_counter),
     LAN_TEST(test_handshake_data_and_end), LAN_TEST(test_mss_follows_the_mtu),
     LAN_TEST(test_closed_port_is_reset),
     LAN_TEST(test_time_wait_port_is_reused),
