@@ -202,7 +202,7 @@ static void sums_opened(struct fs_request *request)
 
 static void ready(struct fs *fs, int status)
 {
-    report(status == 0, "mount", status);
+    report(status == 0 && fs->nr_mounts, "mount", status);
     fs_open(fs, &files.request, &files.file, SUMS, FS_READ, sums_opened);
 }
 
