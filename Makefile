@@ -46,14 +46,15 @@ build/obj/net/%.o build/obj/apps/%.o: CFLAGS += $(TP_INC_LWIP)
 HOT := kernel/loop net/checksum net/memory net/vif netfront/netfront \
        xen/evtchn xen/gnttab xen/ring
 $(HOT:%=build/obj/%.o): CFLAGS += -O2
-build/obj/fs/%.o: CFLAGS += $(TP_INC_EROFS)
+build/obj/fs/%.o: CFLAGS += $(TP_INC_EROFS) $(TP_INC_LFS)
 build/obj/fs/erofs.o: $(TP_STAMP_SRC_EROFS)
+build/obj/fs/littlefs.o: $(TP_STAMP_SRC_LFS)
 build/obj/apps/http/%.o: CFLAGS += $(TP_INC_PICO) -Ibuild/obj/apps/http
 
 LDFLAGS := -nostdlib -static -n -Wl,--gc-sections,--build-id=none \
            -Wl,-z,noexecstack,--no-warn-rwx-segments -Wl,-T,build/obj/image.ld
-LIBS    := $(PART_LIB) $(TP_LIB_LWIP) $(TP_LIB_EROFS) $(TP_OBJ_PICO) \
-           $(TP_LIB_C)
+LIBS    := $(PART_LIB) $(TP_LIB_LWIP) $(TP_LIB_EROFS) $(TP_LIB_LFS) \
+           $(TP_OBJ_PICO) $(TP_LIB_C)
 
 .PHONY: all
 all: $(IMAGES) ## build every image (the default)

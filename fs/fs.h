@@ -139,7 +139,8 @@ struct fs_mount {
     struct fs_request *queue, **queue_tail;
     int status;      /* of mounting */
     bool read_only;  /* known when it is mounted */
-    bool must_write; /* :rw was said */
+    bool must_write; /* :rw or :new was said */
+    bool make;       /* :new: a new file system, if the disk is empty */
     bool leaving;
 };
 

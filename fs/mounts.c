@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which volume is mounted where: mount=DISK:TYPE:PLACE[:ro|:rw],...
+ * Which volume is mounted where: mount=DISK:TYPE:PLACE[:ro|:rw|:new],...
  *
  * The option is read at once, by fs_plan. Disks take their time, and only then
  * tell whether they can be written: fs_mount opens them, in the mount's fiber.
@@ -15,7 +15,7 @@
 
 #define DEFAULT "ramdisk:erofs:/:ro"
 
-static const struct fs_type *const types[] = {&fs_erofs};
+static const struct fs_type *const types[] = {&fs_erofs, &fs_littlefs};
 
 /* A piece of the option's value; not terminated. */
 struct word {
@@ -95,11 +95,12 @@ static const char *plan_one(struct fs *fs, struct word text)
         return "a place begins with a slash and is not long";
     if (is_taken(fs, mount->place))
         return "something is mounted there already";
-    mount->must_write = is(text, "rw");
+    mount->make = is(text, "new");
+    mount->must_write = is(text, "rw") || mount->make;
     if (mount->must_write && !mount->type->pwrite)
         return "that type can only be read: ro";
     if (text.len && !mount->must_write && !mount->read_only)
-        return "it ends with rw, ro or the place";
+        return "it ends with rw, ro, new or the place";
     fs->nr_mounts++;
     return NULL;
 }

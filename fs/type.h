@@ -12,7 +12,7 @@
 struct fs_type {
     const char *name;     /* as in mount= */
     unsigned stack_pages; /* its fiber's */
-    /* mount->volume, place and read_only are set. After an error there is
+    /* mount->volume, place, read_only and make are set. After an error there is
      * nothing to unmount. */
     int (*mount)(struct fs_mount *mount);
     void (*unmount)(struct fs_mount *mount);
@@ -46,7 +46,7 @@ struct fs_type {
     int (*rmdir)(struct fs_mount *mount, const char *path);
 };
 
-extern const struct fs_type fs_erofs;
+extern const struct fs_type fs_erofs, fs_littlefs;
 
 /* mounts.c: fill fs->mounts and nr_mounts from the command line. */
 must_check int fs_plan(struct fs *fs);

@@ -2,12 +2,13 @@
 #
 # How third-party sources are fetched and built; the Makefile includes this.
 #
-# Guest: $(TP_LIB_C) $(TP_LIB_M) $(TP_LIB_LWIP) $(TP_LIB_EROFS) $(TP_OBJ_PICO),
-# and the include flags TP_CFLAGS_NEWLIB, TP_INC_XEN, TP_INC_LWIP, TP_INC_EROFS,
-# TP_INC_PICO. What includes their headers depends on the stamps:
-# TP_STAMP_NEWLIB and the like.
+# Guest: $(TP_LIB_C) $(TP_LIB_M) $(TP_LIB_LWIP) $(TP_LIB_EROFS) $(TP_LIB_LFS)
+# $(TP_OBJ_PICO), and the include flags TP_CFLAGS_NEWLIB, TP_INC_XEN,
+# TP_INC_LWIP, TP_INC_EROFS, TP_INC_LFS, TP_INC_PICO. What includes their headers
+# depends on the stamps: TP_STAMP_NEWLIB and the like.
 # Host (unit tests, ASan and UBSan): TP_HOST_LIB_LWIP, TP_HOST_LIB_EROFS,
-# TP_HOST_OBJ_PICO; the same for fuzzers, by clang: TP_FUZZ_LIB_LWIP, ...
+# TP_HOST_LIB_LFS, TP_HOST_OBJ_PICO; the same for fuzzers, by clang:
+# TP_FUZZ_LIB_LWIP, ...
 #
 # Set before the include, if need be: TP_FLAGS (the guest's code generation),
 # TP_LWIP_PORT (the folder of lwipopts.h and arch/cc.h), TP_EROFS_PORT (that of
@@ -39,6 +40,7 @@ TP_MAP := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(TP_SRC)/=
 TP_STAMP_SRC_NEWLIB := $(TP_SRC)/newlib.stamp
 TP_STAMP_SRC_LWIP   := $(TP_SRC)/lwip.stamp
 TP_STAMP_SRC_EROFS  := $(TP_SRC)/erofs.stamp
+TP_STAMP_SRC_LFS    := $(TP_SRC)/littlefs.stamp
 TP_STAMP_SRC_LZ4    := $(TP_SRC)/lz4.stamp
 TP_STAMP_PICO       := $(TP_SRC)/picohttpparser.stamp
 TP_STAMP_XEN        := $(TP_SRC)/xen.stamp
@@ -51,11 +53,15 @@ $(TP_SRC)/%.stamp: third_party/manifest third_party/fetch
 $(TP_STAMP_SRC_NEWLIB): $(wildcard third_party/patches/newlib/*.patch)
 $(TP_STAMP_SRC_LWIP):   $(wildcard third_party/patches/lwip/*.patch)
 $(TP_STAMP_SRC_EROFS):  $(wildcard third_party/patches/erofs/*.patch)
+$(TP_STAMP_SRC_LFS):    $(wildcard third_party/patches/littlefs/*.patch)
 $(TP_STAMP_XEN):        third_party/xen.sha256
 
 TP_INC_XEN  := -isystem $(TP_SRC)/xen/include
 TP_INC_LWIP := -isystem $(TP_SRC)/lwip/src/include -I$(TP_LWIP_PORT)
 TP_INC_PICO := -isystem $(TP_SRC)/picohttpparser
+# It logs nothing: what went wrong is its caller's to say.
+TP_INC_LFS := -isystem $(TP_SRC)/littlefs \
+              -DLFS2_NO_DEBUG -DLFS2_NO_WARN -DLFS2_NO_ERROR
 # Headers of ours stand in for some of liberofs', so they come first.
 TP_INC_EROFS := -I$(TP_EROFS_PORT) -isystem $(TP_SRC)/erofs/include
 
@@ -97,7 +103,7 @@ $(TP)/guest.flags: tp-always
 	@mkdir -p $(@D)
 	@echo '$(CC) $(TP_FLAGS)' | cmp -s - $@ || echo '$(CC) $(TP_FLAGS)' >$@
 
-# --- lwIP, picohttpparser, liberofs and lz4 ---------------------------------
+# --- lwIP, picohttpparser, liberofs, lz4 and littlefs -----------------------
 
 # Addresses of both families, TCP, UDP and what configures them, on ethernet.
 # Without timeouts: net/timeouts.c is in its place.
@@ -122,7 +128,7 @@ TP_LWIP_HOT := $(addprefix core/, ipv4/etharp ipv4/ip4 ipv6/ethip6 ipv6/ip6 \
 $(TP_LWIP_HOT:%=$(TP)/lwip/%.o): TP_SPEED := -O2
 
 # The libraries in folder $(1), made by the commands $(2) with the flags $(3)
-# once $(4) is there; $(1)/lwip/ and $(1)/erofs/ have their objects.
+# once $(4) is there; $(1)/lwip/ and the like have their objects.
 define tp_libraries
 $(1)/lwip.a: $$(TP_LWIP_C:%=$(1)/lwip/%.o)
 	$$(TP_SAY) LWIP $$@
@@ -152,6 +158,15 @@ $$(TP_EROFS_C:%=$(1)/erofs/%.o): $(1)/erofs/%.o: $$(TP_STAMP_SRC_EROFS) \
 	$$(TP_Q)$(2) $(3) $$(TP_EROFS_FLAGS) $$(TP_MAP) \
 	    -c $$(TP_SRC)/erofs/lib/$$*.c -o $$@
 
+$(1)/littlefs.a: $(1)/littlefs/lfs2.o $(1)/littlefs/lfs2_util.o
+	$$(TP_SAY) LFS $$@
+	$$(TP_Q)rm -f $$@ && ar rcs $$@ $$^
+
+$(1)/littlefs/%.o: $$(TP_STAMP_SRC_LFS) third_party/third_party.mk $(4)
+	@mkdir -p $$(@D)
+	$$(TP_Q)$(2) $(3) -w $$(TP_INC_LFS) $$(TP_MAP) \
+	    -c $$(TP_SRC)/littlefs/$$*.c -o $$@
+
 $(1)/erofs/lz4.o: $$(TP_STAMP_SRC_LZ4) third_party/third_party.mk $(4)
 	@mkdir -p $$(@D)
 	$$(TP_Q)$(2) $(3) $$(TP_MAP) -c $$(TP_SRC)/lz4/lz4.c -o $$@
@@ -167,10 +182,13 @@ $(eval $(call tp_libraries,build/fuzz,$$(TP_FUZZ_CC),$$(TP_HOST_FLAGS) \
 
 TP_LIB_LWIP      := $(TP)/lwip.a
 TP_LIB_EROFS     := $(TP)/erofs.a
+TP_LIB_LFS       := $(TP)/littlefs.a
 TP_OBJ_PICO      := $(TP)/picohttpparser.o
 TP_HOST_LIB_LWIP := build/host/lwip.a
 TP_HOST_LIB_EROFS := build/host/erofs.a
+TP_HOST_LIB_LFS  := build/host/littlefs.a
 TP_HOST_OBJ_PICO := build/host/picohttpparser.o
 TP_FUZZ_LIB_LWIP := build/fuzz/lwip.a
 TP_FUZZ_LIB_EROFS := build/fuzz/erofs.a
+TP_FUZZ_LIB_LFS  := build/fuzz/littlefs.a
 TP_FUZZ_OBJ_PICO := build/fuzz/picohttpparser.o

@@ -4,12 +4,13 @@
  * is opened and read, beginning, middle and end. Then a list of paths.
  */
 // sources: fs/fs.c fs/requests.c fs/mounts.c fs/volume.c fs/ramdisk.c
-// sources: fs/erofs.c fs/disks.c fs/disk.c fs/partition.c
+// sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
+// sources: fs/disks.c fs/disk.c fs/partition.c
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c
 // sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c
-// sources: tests/fake/fiber.c tests/fake/hv.c erofs
+// sources: tests/fake/fiber.c tests/fake/hv.c erofs lfs
 
 #include <stdio.h>
 #include <stdlib.h>

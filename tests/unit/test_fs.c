@@ -4,12 +4,13 @@
  * of fs/, on a ramdisk that may be slow, broken or cut short.
  */
 // sources: fs/fs.c fs/requests.c fs/mounts.c fs/volume.c fs/ramdisk.c
-// sources: fs/erofs.c fs/disks.c fs/disk.c fs/partition.c
+// sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
+// sources: fs/disks.c fs/disk.c fs/partition.c
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c
 // sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c
-// sources: tests/fake/fiber.c tests/fake/hv.c erofs
+// sources: tests/fake/fiber.c tests/fake/hv.c erofs lfs
 #include "tests/unit/test.h"
 
 #include "apps/app.h"

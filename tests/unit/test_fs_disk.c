@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Disks as volumes, and file systems on them, with the fake blkback. */
 // sources: fs/fs.c fs/requests.c fs/mounts.c fs/volume.c fs/ramdisk.c
-// sources: fs/erofs.c fs/disks.c fs/disk.c fs/partition.c
+// sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
+// sources: fs/disks.c fs/disk.c fs/partition.c
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c
 // sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c
 // sources: tests/fake/fiber.c tests/fake/hv.c tests/fake/xenstored.c
-// sources: tests/fake/blkback.c tests/unit/blkfront_world.c erofs
+// sources: tests/fake/blkback.c tests/unit/blkfront_world.c erofs lfs
 #include "tests/unit/test.h"
 
 #include "apps/app.h"
