@@ -133,18 +133,29 @@ unit: $(UNIT_RESULTS) ## unit tests on the fake Xen, and the corpus
 unit-programs: $(UNIT_NAMES:%=build/host/test_%) \
     $(FUZZ_NAMES:%=build/fuzz/fuzz_%)
 
-fuzz: $(FUZZ_NAMES:%=fuzz-%) ## every fuzzer for FUZZ_SECONDS=60
+fuzz: $(FUZZ_NAMES:%=build/fuzz/fuzz_%.runs) ## every fuzzer for FUZZ_SECONDS=60
+	@cat $^ /dev/null | awk '{ runs += $$1; failed += $$2 } END { \
+	    printf "fuzz: %d fuzzers, %d runs, %d failed\n", NR, runs, failed; \
+	    exit failed > 0 || NR == 0 }'
 
-# What it finds goes to build/fuzz/: corpus/NAME/, and crashes as NAME-*.
-fuzz-%: build/fuzz/fuzz_% FORCE
-	@mkdir -p build/fuzz/corpus/$*
-	@$(TEST_ENV) $< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -seed=$(SEED) \
+# What is new to it is kept in build/fuzz/corpus/NAME/, and what it fails on as
+# build/fuzz/NAME-*. Here, too, the recipe itself succeeds. Of the log the part
+# from the first complaint to its summary is shown.
+build/fuzz/fuzz_%.runs: build/fuzz/fuzz_% FORCE
+	@mkdir -p build/fuzz/corpus/$*; log=$<.log; rm -f $@; failed=0; \
+	$(TEST_ENV) $< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -seed=$(SEED) \
 	    -artifact_prefix=build/fuzz/$*- -print_final_stats=1 \
-	    build/fuzz/corpus/$* tests/fuzz/corpus/$* >$<.log 2>&1 || \
-	    { tail -n 60 $<.log; echo "fuzz: $* failed"; exit 1; }
-	@awk -v name=$* '/^stat::number_of_executed_units/ { n = $$2 } END { \
-	    printf "  %-7s %-24s %d runs, nothing found\n", "FUZZ", name, n }' \
-	    $<.log
+	    build/fuzz/corpus/$* tests/fuzz/corpus/$* >$$log 2>&1 || failed=1; \
+	runs=$$(awk '/^stat::number_of_executed_units/ { n = $$2 } \
+	    END { print n + 0 }' $$log); \
+	printf '  %-7s %-24s %8d runs, %d failed\n' FUZZ $* $$runs $$failed; \
+	if [ $$failed -ne 0 ]; then \
+	    awk '/^#[0-9]+\t|^INFO: |NEW_FUNC/ { next } { print } \
+	        /^SUMMARY: / { exit }' $$log | head -n 40; \
+	    sed -n 's,.*Test unit written to ,  (again: $< ,p' $$log | \
+	        sed 's,$$,; all of it: '$$log'),'; \
+	fi; \
+	echo $$runs $$failed >$@
 
 FORCE:
 .SECONDARY:
