@@ -37,6 +37,9 @@ TEST_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -I. \
     -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all
 UNIT_FLAGS := $(TEST_FLAGS) -Wno-clobbered
 FUZZ_FLAGS := $(TEST_FLAGS) -fsanitize=fuzzer-no-link
+# It is the guest that the fuzzer is to explore, not the fake machine.
+build/fuzz/obj/tests/fake/%.o build/fuzz/obj/tests/unit/%.o: \
+    FUZZ_FLAGS := $(TEST_FLAGS)
 # tests/fake/hv.c watches what kernel/page.c hands out, tests/fake/fiber.c tells
 # ASan of fibers.
 TEST_LINK := -Wl,--wrap=page_alloc,--wrap=page_alloc_zeroed,--wrap=page_free \
