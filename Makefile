@@ -38,7 +38,8 @@ PART_LIB := $(PARTS:%=build/%.a)
 WARN   := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes \
           -Wshadow -Wvla
 # Expanded late: before set-up there is no compiler to ask.
-CFLAGS  = $(TP_FLAGS) $(WARN) -I. $(TP_CFLAGS_NEWLIB) $(TP_INC_XEN)
+CFLAGS  = $(TP_FLAGS) $(WARN) -I. -Ilibc/include $(TP_CFLAGS_NEWLIB) \
+          $(TP_INC_XEN)
 # Hypercalls push on the stack behind the compiler's back (xen/hypercall.h).
 build/obj/xen/%.o: CFLAGS += -mno-red-zone
 build/obj/net/%.o build/obj/apps/%.o: CFLAGS += $(TP_INC_LWIP)
@@ -54,7 +55,7 @@ build/obj/apps/http/%.o: CFLAGS += $(TP_INC_PICO) -Ibuild/obj/apps/http
 LDFLAGS := -nostdlib -static -n -Wl,--gc-sections,--build-id=none \
            -Wl,-z,noexecstack,--no-warn-rwx-segments -Wl,-T,build/obj/image.ld
 LIBS    := $(PART_LIB) $(TP_LIB_LWIP) $(TP_LIB_EROFS) $(TP_LIB_LFS) \
-           $(TP_OBJ_PICO) $(TP_LIB_C)
+           $(TP_OBJ_PICO) $(TP_LIB_C) $(TP_LIB_M)
 
 .PHONY: all
 all: $(IMAGES) ## build every image (the default)

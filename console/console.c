@@ -210,6 +210,15 @@ void console_write(struct console *console, const char *bytes, size_t len)
     pump(console);
 }
 
+size_t console_room(const struct console *console)
+{
+    if (!console->ring)
+        return SIZE_MAX;
+    if (is_dropping(console))
+        return 0;
+    return (CONSOLE_BACKLOG_BYTES - console->backlog_used) / 2;
+}
+
 /* ---- Input, and the loop */
 
 static void deliver(struct task *task)
@@ -239,6 +248,8 @@ static void on_event(struct event *event)
     struct console *console = container_of(event, struct console, event);
 
     pump(console);
+    if (console->drained)
+        console->drained(console);
     deliver_soon(console);
 }
 

@@ -25,6 +25,9 @@ struct console {
     struct task flush; /* one notification for a turn's output and input */
     struct task input; /* input may be waiting, and somebody listens */
     void (*readable)(struct console *console);
+    /* The owner's, may be NULL: called on the loop when the other side may have
+     * read some, for those who look at console_room. */
+    void (*drained)(struct console *console);
     char backlog[CONSOLE_BACKLOG_BYTES]; /* circular */
     uint32_t backlog_at, backlog_used;
     uint64_t dropped_bytes, dropped_reported; /* equal: nothing is missing */
@@ -42,6 +45,10 @@ void console_start(struct console *console, struct loop *loop);
 
 /* Takes everything. '\n' is sent as "\r\n". */
 void console_write(struct console *console, const char *bytes, size_t len);
+
+/* So many bytes can be written that none is dropped, however many of them are
+ * '\n'. SIZE_MAX: there is nobody to read them. */
+size_t console_room(const struct console *console);
 
 /* After console_start: call fn (on the loop) when there is input; again in the
  * next turn when it read some of it but not all, and when more arrives. NULL:

@@ -241,6 +241,23 @@ int options_bool(struct options *options, const char *key, bool *out)
     return 1;
 }
 
+const char *options_next(struct options *options, const char *prefix,
+                         unsigned *at, const char **value)
+{
+    size_t len = strlen(prefix);
+
+    while (*at < options->nr) {
+        struct option *option = &options->words[(*at)++];
+
+        if (strncmp(option->key, prefix, len) != 0)
+            continue;
+        option->known = true;
+        *value = value_text(option);
+        return option->key + len;
+    }
+    return NULL;
+}
+
 unsigned options_report_unknown(const struct options *options)
 {
     unsigned nr = 0;

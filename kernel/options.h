@@ -50,6 +50,11 @@ int options_number(struct options *options, const char *key, uint64_t min,
 /* KEY, KEY=yes|on|true|1 or no|off|false|0. */
 int options_bool(struct options *options, const char *key, bool *out);
 
+/* The next word whose key begins with the prefix: what follows it in the key,
+ * or NULL, and *value ("" for KEY alone). *at is 0 at first. */
+const char *options_next(struct options *options, const char *prefix,
+                         unsigned *at, const char **value);
+
 /* Log the words that nobody asked for; returns how many. */
 unsigned options_report_unknown(const struct options *options);
 

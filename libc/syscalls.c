@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls newlib makes downwards (newlib's libc manual, "Syscalls"). Output
- * goes to the console; time is the PV clock's; exit ends the guest. Everything
- * else fails with ENOSYS, and the first such call of each kind is logged, so
- * that a program that needs it does not fail in silence.
+ * The calls newlib makes downwards (newlib's libc manual, "Syscalls"), as they
+ * are for an image that has its own loop and no descriptors: output goes to the
+ * console, exit ends the guest. What else stdio asks for fails with ENOSYS, and
+ * the first such call of each kind is logged, so that a program that needs it
+ * does not fail in silence.
+ *
+ * The weak ones are replaced in a program with a main: see program.c.
  */
 #include "console/console.h"
 #include "kernel/log.h"
+#include "libc/errors.h"
 #include "libc/libc.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/time.h>
-#include <sys/times.h>
 #include <unistd.h>
+
+#define weak __attribute__((weak))
 
 static struct {
     struct console *console;
@@ -30,16 +34,7 @@ void libc_init(struct pages *pages, struct console *console,
     malloc_init(pages);
 }
 
-static int missing(const char *what, bool *said)
-{
-    if (!*said)
-        log_warn("libc", "%s() does nothing here: ENOSYS", what);
-    *said = true;
-    errno = ENOSYS;
-    return -1;
-}
-
-_READ_WRITE_RETURN_TYPE write(int fd, const void *bytes, size_t len)
+weak _READ_WRITE_RETURN_TYPE write(int fd, const void *bytes, size_t len)
 {
     if (fd != STDOUT_FILENO && fd != STDERR_FILENO) {
         errno = EBADF;
@@ -49,28 +44,28 @@ _READ_WRITE_RETURN_TYPE write(int fd, const void *bytes, size_t len)
     return (_READ_WRITE_RETURN_TYPE)len;
 }
 
-_READ_WRITE_RETURN_TYPE read(int fd, void *bytes, size_t len)
+weak _READ_WRITE_RETURN_TYPE read(int fd, void *bytes, size_t len)
 {
     static bool said;
 
     (void)fd, (void)bytes, (void)len;
-    return missing("read", &said);
+    return (int)error_result(error_missing("read", &said));
 }
 
-off_t lseek(int fd, off_t offset, int whence)
+weak off_t lseek(int fd, off_t offset, int whence)
 {
     (void)fd, (void)offset, (void)whence;
     errno = ESPIPE; /* the console is no file */
     return -1;
 }
 
-int close(int fd)
+weak int close(int fd)
 {
     (void)fd;
     return 0;
 }
 
-int isatty(int fd)
+weak int isatty(int fd)
 {
     if (fd >= STDIN_FILENO && fd <= STDERR_FILENO)
         return 1;
@@ -78,7 +73,7 @@ int isatty(int fd)
     return 0;
 }
 
-int fstat(int fd, struct stat *st)
+weak int fstat(int fd, struct stat *st)
 {
     if (!isatty(fd))
         return -1;
@@ -86,35 +81,17 @@ int fstat(int fd, struct stat *st)
     return 0;
 }
 
-int gettimeofday(struct timeval *tv, void *zone)
-{
-    uint64_t ns = hv_wall_base_ns() + hv_now_ns();
-
-    (void)zone;
-    tv->tv_sec = (time_t)(ns / NS_PER_S);
-    tv->tv_usec = (suseconds_t)(ns % NS_PER_S / NS_PER_US);
-    return 0;
-}
-
-clock_t times(struct tms *t)
-{
-    static bool said;
-
-    (void)t;
-    return (clock_t)missing("times", &said);
-}
-
 pid_t getpid(void)
 {
     return 1;
 }
 
-int kill(pid_t pid, int sig)
+weak int kill(pid_t pid, int sig)
 {
     static bool said;
 
     (void)pid, (void)sig;
-    return missing("kill", &said);
+    return (int)error_result(error_missing("kill", &said));
 }
 
 void abort(void)
@@ -122,8 +99,13 @@ void abort(void)
     panic("abort() was called");
 }
 
-void _exit(int status)
+void libc_end(int status)
 {
     libc.finish(status);
     panic("the guest went on after its end");
+}
+
+weak void _exit(int status)
+{
+    libc_end(status);
 }

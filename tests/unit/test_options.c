@@ -301,6 +301,22 @@ static void a_bool_that_is_neither_stays(void **state)
     assert_true(value);
 }
 
+static void words_of_a_prefix_are_listed(void **state)
+{
+    const char *value = NULL;
+    unsigned at = 0;
+
+    (void)state;
+    options_parse(&options, "env.A=1 environ=x env.B a=env.C env.A2=");
+    assert_string_equal(options_next(&options, "env.", &at, &value), "A");
+    assert_string_equal(value, "1");
+    assert_string_equal(options_next(&options, "env.", &at, &value), "B");
+    assert_string_equal(value, "");
+    assert_string_equal(options_next(&options, "env.", &at, &value), "A2");
+    assert_null(options_next(&options, "env.", &at, &value));
+    assert_int_equal(options_report_unknown(&options), 2);
+}
+
 static void unknown_words_are_named(void **state)
 {
     (void)state;
@@ -344,6 +360,7 @@ int main(void)
         TEST(a_number_needs_a_value),
         TEST(a_bool_is_one_of_nine_things),
         TEST(a_bool_that_is_neither_stays),
+        TEST(words_of_a_prefix_are_listed),
         TEST(unknown_words_are_named),
         TEST(a_bad_value_is_not_unknown),
     };

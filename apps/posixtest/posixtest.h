@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of libc/ by a program that uses it. `args=` names what to do, and a
+ * result is a line of TAP; the exit status says whether all went well.
+ */
+#ifndef POSIXTEST_H
+#define POSIXTEST_H
+
+#include <stdbool.h>
+
+/* One check. A failed one shows errno. */
+void check(bool ok, const char *what);
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv); /* argv[0] is its name */
+};
+
+/* 0, or the program's exit status. */
+int run_basics(int argc, char **argv);
+int run_arguments(int argc, char **argv);
+int run_lines(int argc, char **argv);
+int run_exit(int argc, char **argv);
+int run_abort(int argc, char **argv);
+int run_signals(int argc, char **argv);
+int run_read_tree(int argc, char **argv);
+
+#endif

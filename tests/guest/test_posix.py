@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""Plain C programs (libc/), by apps/posixtest on a real Xen."""
+
+import os
+import re
+import subprocess
+import tempfile
+
+from rig import Failure, equal, expect
+
+SECONDS = 60
+SIGINT = 2      # newlib's numbers
+
+TREE = {
+    "one.txt": b"one\n",
+    "sub/two.bin": bytes(range(256)) * 100,
+    "sub/deeper/three": b"",
+    "n" * 200: b"a long name",
+}
+
+
+def run(box, args, *, memory=8, status=0, within=60, **keys):
+    """Run it to its end; returns what it said."""
+    guest = start(box, args, memory=memory, **keys)
+    return result(guest, status, within)
+
+
+def start(box, args, *, memory=8, cmdline="", **keys):
+    return box.create("posixtest", memory=memory,
+                      cmdline=f'args="{args}" {cmdline}', **keys)
+
+
+def result(guest, status=0, within=60):
+    guest.says(": powering off", within=within)
+    text = guest.console()
+    bad = [line for line in text.splitlines() if line.startswith("not ok")]
+    if bad:
+        raise Failure("\n".join(bad))
+    failed = re.search(r"failed with status (\d+)$", text, re.M)
+    equal(int(failed[1]) if failed else 0, status, "status")
+    return text
+
+
+def ramdisk(box):
+    """An EROFS image of TREE, in dom0."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = os.path.join(folder, "tree")
+        for name, content in TREE.items():
+            path = os.path.join(tree, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(content)
+        image = os.path.join(folder, "posix.erofs")
+        subprocess.run(["mkfs.erofs", "--quiet", image, tree], check=True,
+                       stdout=subprocess.DEVNULL)
+        return box.put(image)
+
+
+def test_basics_hold(box):
+    text = run(box, "basics")
+    expect(len(re.findall("^ok ", text, re.M)) > 25, "checks are missing")
+
+
+def test_arguments_and_environment_arrive(box):
+    text = run(box, "arguments  two words", cmdline="env.GREETING=\"good day\" "
+               "env.EMPTY= unheard.of=1")
+    equal(re.findall(r"^argument \d+: \[(.*)\]$", text, re.M),
+          ["arguments", "two", "words"], "arguments")
+    expect("GREETING: [good day]" in text, "a variable is missing")
+    expect("EMPTY: []" in text, "an empty variable is missing")
+    expect("nobody knows unheard.of=1" in text, "a typing error is not told")
+    expect("nobody knows env" not in text, "env is unknown")
+
+
+def test_an_exit_status_is_told(box):
+    text = run(box, "exit 7", status=7)
+    expect("not yet flushedat exit\n" in text, "exit() did not flush")
+
+
+def test_abort_is_a_crash(box):
+    guest = start(box, "abort")
+    guest.says(r"panic: abort\(\) was called")
+
+
+def test_typed_lines_arrive(box):
+    guest = start(box, "lines")
+    guest.types("first\rsecund\b\b\bond\r\4")
+    text = result(guest)
+    equal(re.findall(r"^line: \[(.*)\]$", text, re.M), ["first", "second"],
+          "lines")
+    expect(re.search("^first$", text, re.M), "no echo")
+
+
+def test_ctrl_c_ends_a_program(box):
+    guest = start(box, "lines")
+    guest.types("first\r\3")
+    text = result(guest, status=128 + SIGINT)
+    expect("^C" in text, "no echo")
+
+
+def test_xl_shutdown_is_SIGTERM(box):
+    guest = start(box, "signals")
+    guest.says("^waiting for the end")
+    guest.xl("shutdown")
+    expect("its handler was called" in result(guest), "no handler")
+
+
+def test_xl_shutdown_ends_a_program_without_a_handler(box):
+    guest = start(box, "signals default")
+    guest.says("^waiting for the end")
+    guest.xl("shutdown")
+    result(guest)
+
+
+def test_files_are_read(box):
+    text = run(box, "read /", ramdisk=ramdisk(box))
+    expect(f"tree: 3 directories, {len(TREE)} files, "
+           f"{sum(map(len, TREE.values()))} bytes" in text, "another tree")
+
+
+def test_files_are_read_in_their_place(box):
+    run(box, "read /data", ramdisk=ramdisk(box),
+        cmdline="mount=ramdisk:erofs:/data")
+
+
+def test_a_disk_that_is_none_ends_the_program(box):
+    image = box.put(os.path.join(os.path.dirname(__file__), "rig.py"))
+    text = run(box, "read /", status=1, ramdisk=image)
+    expect("cannot mount" in text, "no reason")
