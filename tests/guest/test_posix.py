@@ -19,13 +19,13 @@ TREE = {
 }
 
 
-def run(box, args, *, memory=8, status=0, within=60, **keys):
+def run(box, args, *, memory=16, status=0, within=60, **keys):
     """Run it to its end; returns what it said."""
     guest = start(box, args, memory=memory, **keys)
     return result(guest, status, within)
 
 
-def start(box, args, *, memory=8, cmdline="", **keys):
+def start(box, args, *, memory=16, cmdline="", **keys):
     return box.create("posixtest", memory=memory,
                       cmdline=f'args="{args}" {cmdline}', **keys)
 
