@@ -12,7 +12,7 @@
 #define SYS_LIGHTWEIGHT_PROT 0
 #define LWIP_NETCONN         0 /* these two need threads */
 #define LWIP_SOCKET          0
-#define LWIP_TIMERS_CUSTOM   1 /* timers are the loop's: net/timers.c */
+#define LWIP_TIMERS_CUSTOM   1 /* timers are the loop's: net/timeouts.c */
 
 /* ---- Memory: malloc, so that the same image serves in 2 MB and holds 10,000
  * connections in 64; bounded by net/memory.c instead of by fixed pools. What a
@@ -111,8 +111,8 @@
 #define LWIP_TCP_RTO_TIME  1000    /* RFC 6298; lwIP's 3 s are RFC 1122's */
 #define LWIP_TCP_KEEPALIVE 1       /* times can be set for each connection */
 #define TCP_MSL            30000UL /* TIME_WAIT of 60 s, as Linux has */
-/* Connections being opened are counted, so that net/tcp.c can drop the oldest:
- * the backlog itself (255) is never the limit. */
+/* Connections being opened are counted, so that net/tcpguard.c can drop the
+ * oldest: the backlog itself (255) is never the limit. */
 #define TCP_LISTEN_BACKLOG 1
 #define SO_REUSE           1 /* a listener may be closed and opened again */
 

@@ -146,7 +146,7 @@ static void netif_changed(struct netif *netif, netif_nsc_reason_t reason,
     task_start(net.app->loop, &net.changed, apply_changes);
 }
 
-/* An event that a backend does not send (HARDENING.md A7) costs a second. */
+/* An event that is never sent costs a second (docs/hardening.md, A7). */
 static void every_second(void)
 {
     for (unsigned i = 0; i < NET_VIFS_MAX && !net.stopped; i++) {

@@ -9,8 +9,9 @@
  *   - while lwIP holds less than half of them, pages are handed over;
  *   - beyond that frames are copied into lwIP's bounded memory;
  *   - when that is short, pages are handed over up to three quarters, since
- * what acknowledges, or opens a connection, must get in; but if the page was
- * then kept, what its connection holds of data before its turn is dropped;
+ *     what acknowledges, or opens a connection, must get in; but if the page
+ *     was then kept, what its connection holds of data before its turn is
+ *     dropped;
  *   - beyond that the frame is dropped.
  *
  * Frames to send are copied by netfront, so lwIP's buffers are free again at

@@ -257,8 +257,8 @@ static void rx_data(struct netfront_queue *q, unsigned buffer,
         rx_frame_end(q);
 }
 
-/* The backend answered but still holds the page (HARDENING.md A8): leave it to
- * them, for as long as they like, and go on with another page. */
+/* The backend answered but still holds the page (docs/hardening.md, A8): leave
+ * it to them, for as long as they like, and go on with another page. */
 static int rx_replace(struct netfront_queue *q, unsigned buffer)
 {
     q->nf->stats.rx_errors++;

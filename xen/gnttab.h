@@ -10,7 +10,7 @@
  * Withdrawing can fail: the other side may still have the page mapped, for
  * ever if it is hostile. Then the page is never reused for anything else:
  * gnttab_end takes page and reference and retries until it succeeds
- * (HARDENING.md A8).
+ * (docs/hardening.md, A8).
  */
 #ifndef XEN_GNTTAB_H
 #define XEN_GNTTAB_H

@@ -12,9 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_FIRST                                             \
-    2048 /* half a page; /metrics needs two doublings or three \
-          */
+/* Half a page; /metrics needs two doublings or three. */
+#define TEXT_FIRST 2048
 
 void http_text_fixed(struct http_text *text, char *buffer, size_t size)
 {

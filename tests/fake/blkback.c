@@ -9,7 +9,7 @@
  *
  * It also audits: a request that an honest frontend cannot have written fails
  * the test, and so does a page that was not all zeros but for the data in it
- * when it was first seen (HARDENING.md A9).
+ * when it was first seen (docs/hardening.md, A9).
  */
 #include "tests/fake/blkback.h"
 

@@ -10,7 +10,7 @@
  * It also audits: a request that an honest frontend cannot have written fails
  * the test. Every reference is looked at when it is first seen, and a page
  * that is not all zeros but for the frame in it was not made for sharing
- * (HARDENING.md A9).
+ * (docs/hardening.md, A9).
  */
 #include "tests/fake/netback.h"
 

@@ -39,11 +39,10 @@ struct netback_offer *netback_offer(struct netback *nb);
 void netback_start(struct netback *nb);
 void netback_free(struct netback *nb);
 
-/* Flags of a frame, both ways. */
-#define NETBACK_CSUM_BLANK                                                   \
-    1u                       /* checksum field holds the pseudo-header's sum \
-                              */
-#define NETBACK_CSUM_GOOD 2u /* the checksum was verified */
+/* Flags of a frame, both ways: its checksum field holds the pseudo-header's sum
+ * only; the checksum was verified. */
+#define NETBACK_CSUM_BLANK 1u
+#define NETBACK_CSUM_GOOD  2u
 
 /* Called for every whole frame that the guest sent, while the guest sleeps.
  * netback_deliver may be called from inside. */

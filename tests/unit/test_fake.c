@@ -324,7 +324,7 @@ static void copies_stay_inside_the_page(void **state)
     page_free(&pages, page, 1);
 }
 
-/* HARDENING.md A8, for every test that ever frees a page. */
+/* docs/hardening.md, A8, for every test that ever frees a page. */
 static void freeing_a_shared_page_fails_the_test(void **state)
 {
     struct pages pages;

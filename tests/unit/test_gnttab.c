@@ -174,7 +174,7 @@ static void release_keeps_the_page(void **state)
     check_nothing_is_left(&w);
 }
 
-/* ---- HARDENING.md A8 */
+/* ---- docs/hardening.md, A8 */
 
 static void a8_a_page_that_is_still_mapped_is_parked(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* HTTP on TCP, through the whole stack down to a netback: back-pressure both
  * ways, every wait's end, and who gives way when there is no place left
- * (HARDENING.md A13: slow loris, slow reader). */
+ * (docs/hardening.md, A13: slow loris, slow reader). */
 // sources: apps/http/http_conn.c apps/http/http_request.c
 // sources: apps/http/http_chunk.c apps/http/http_reply.c
 // sources: apps/http/http_site.c apps/http/http_text.c

@@ -608,7 +608,7 @@ static bool storm(void *arg)
     return true;
 }
 
-/* HARDENING.md A7: events without end and without work. */
+/* docs/hardening.md, A7: events without end and without work. */
 static void a7_event_storm_starves_nobody(void **state)
 {
     struct script script;

@@ -785,7 +785,7 @@ static void test_answer_leaves_by_the_vif_that_was_asked(void **state)
     lan_stop();
 }
 
-/* ---- Events that are never sent (HARDENING.md A7) */
+/* ---- Events that are never sent (docs/hardening.md, A7) */
 
 static void test_backend_that_sends_no_events(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Messages that are nearly right: each kind that lwIP understands, with a few
  * bytes changed and the checksums put right again, so that what is wrong gets
- * as far as it can (HARDENING.md A13). Whatever becomes of the guest's
+ * as far as it can (docs/hardening.md, A13). Whatever becomes of the guest's
  * addresses and routes, it lives, it holds on to nothing, and what is right
  * still works afterwards. */
 // sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c

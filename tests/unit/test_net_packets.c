@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Packets between the wire and lwIP: checksums both ways, pages, fragments,
- * and what malformed ones do (HARDENING.md A13). */
+ * and what malformed ones do (docs/hardening.md, A13). */
 // sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
 // sources: net/net.c net/route.c
 // sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* TCP: connections one after the other and many at once, those that are never
- * finished, and what cannot be guessed about them (HARDENING.md A13, B11). */
+ * finished, and what cannot be guessed about them (docs/hardening.md, A13,
+ * B11). */
 // sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
 // sources: net/net.c net/route.c
 // sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Netfront with a backend that lies: HARDENING.md A1 to A10, row by row. */
+/* Netfront with a backend that lies: docs/hardening.md, A1 to A10, each row. */
 // sources: netfront/netfront.c netfront/netfront_xs.c
 // sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c
 // sources: kernel/loop.c kernel/page.c kernel/log.c

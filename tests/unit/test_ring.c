@@ -288,7 +288,7 @@ static void a_busy_frontend_is_not_notified(void **state)
     assert_false(back_push(&pair)); /* we did not arm since */
 }
 
-/* ---- HARDENING.md A1, A3 */
+/* ---- docs/hardening.md, A1, A3 */
 
 static void a3_more_responses_than_requests(void **state)
 {
