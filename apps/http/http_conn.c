@@ -2,13 +2,19 @@
 /*
  * The protocol's state machine (enum http_state in the header).
  *
- *   IDLE -> HEAD -> BODY -> REPLY -> IDLE ...   or -> DONE
+ *   IDLE -> HEAD -> BODY -> FIND -> REPLY -> IDLE ...   or -> DONE
  *
  * HEAD is skipped when a head arrives whole, which is nearly always: it is
- * parsed where it lies. BODY is skipped when there is none. The answer is
- * decided when the head is complete and given when the body was read, except
- * when the body may never come (the client asked first, with Expect) or is
- * too large: then at once, and the connection ends.
+ * parsed where it lies. BODY is skipped when there is none, FIND when the
+ * answer does not come from a tree. The answer is decided, or asked for, when
+ * the head is complete and given when the body was read, except when the body
+ * may never come (the client asked first, with Expect) or is too large: then
+ * at once, and the connection ends.
+ *
+ * A file of the tree is answered when its first piece was read: it leaves with
+ * the head, and if it cannot be read there still is a status to say so. When a
+ * later one cannot, the connection ends, and the body is shorter than its head
+ * announced.
  *
  * Ending politely means to go on reading for a while (DONE): closing a TCP
  * connection with unread input resets it, and the reset can overtake the
@@ -38,27 +44,72 @@ static void head_drop(struct http_conn *conn)
     conn->head_bytes = conn->head_size = 0;
 }
 
-static void page_drop(struct http_conn *conn)
+/* Forget what was to be answered. */
+static void answer_drop(struct http_conn *conn)
 {
     http_site_release(conn->site, conn->text.size);
     http_text_free(&conn->text);
+    if (conn->stream)
+        conn->site->tree->close(conn->stream);
+    conn->stream = NULL;
     conn->page = NULL;
+    conn->file = NULL;
 }
 
 void http_conn_end(struct http_conn *conn)
 {
     head_drop(conn);
-    page_drop(conn);
+    answer_drop(conn);
 }
 
 /* ---- Answers. */
+
+/* What the answer carries, or would; false: a sentence. */
+static bool content_of(const struct http_conn *conn,
+                       struct http_content *content)
+{
+    const struct http_file *file = conn->file;
+
+    *content = (struct http_content){.changed_s = HTTP_NO_DATE};
+    if (conn->page) {
+        content->type = conn->page->type;
+        content->bytes = conn->text.used;
+    } else if (conn->stream) {
+        *content = conn->stream->content;
+    } else if (file) {
+        content->type = file->type;
+        content->etag = file->etag;
+        content->bytes = file->bytes;
+    }
+    if (conn->status == 404) /* it stands for something else */
+        content->etag = NULL;
+    return content->type;
+}
+
+/* The status is known: what part of a content will be sent with it? */
+static void answer_set(struct http_conn *conn, int status,
+                       const struct http_part *part)
+{
+    bool has_body = http_reply_carries(status) && !conn->is_head;
+
+    conn->status = (uint16_t)status;
+    conn->body = has_body ? *part : (struct http_part){0};
+    /* Without chunks the end of a body that has no length is the FIN. */
+    if (part->end == HTTP_UNKNOWN_BYTES && conn->is_http10)
+        conn->close = true;
+}
+
+static void answer_log(const struct http_conn *conn, struct http_field line)
+{
+    if (conn->site->access)
+        conn->site->access(conn, line, conn->status);
+}
 
 static void reply_start(struct http_conn *conn)
 {
     conn->state = HTTP_REPLY;
     conn->head_due = true;
     conn->continue_due = false;
-    conn->body_at = 0;
     conn->site->stats.replies[http_status_index(conn->status)]++;
 }
 
@@ -66,19 +117,18 @@ static void reply_start(struct http_conn *conn)
 static void reply_error(struct http_conn *conn, int status)
 {
     head_drop(conn);
-    page_drop(conn);
-    if (conn->state != HTTP_BODY) /* else the request's head was understood */
+    answer_drop(conn);
+    if (conn->state < HTTP_BODY) /* else the request's head was understood */
         conn->is_head = conn->is_http10 = false;
-    conn->file = NULL;
-    conn->status = (uint16_t)status;
+    answer_set(conn, status, &(struct http_part){0});
     conn->close = true;
-    if (conn->site->access)
-        conn->site->access(conn, NULL, status);
+    answer_log(conn, (struct http_field){0});
     reply_start(conn);
 }
 
 /* Write the page now, so that its length can stand in the head. */
-static int page_make(struct http_conn *conn, const struct http_page *page)
+static int page_make(struct http_conn *conn, const struct http_page *page,
+                     struct http_part *part)
 {
     if (!http_site_claim(conn->site, HTTP_PAGE_MAX))
         return 503;
@@ -86,43 +136,74 @@ static int page_make(struct http_conn *conn, const struct http_page *page)
     page->write(&conn->text, conn->site->pages_arg);
     http_site_release(conn->site, HTTP_PAGE_MAX - conn->text.size);
     conn->page = page;
+    part->end = conn->text.used;
     if (!conn->text.failed)
         return 200;
-    page_drop(conn);
+    answer_drop(conn);
     return 503;
 }
 
-static int decide(struct http_conn *conn, struct http_request *request)
+static int file_find(struct http_conn *conn, struct http_request *request,
+                     struct http_part *part)
 {
-    struct http_target target;
+    struct http_target target = http_site_find(conn->site, request);
+    struct http_content content;
 
+    conn->file = target.file;
+    if (!content_of(conn, &content))
+        return target.status;
+    part->end = content.bytes;
+    if (target.status != 200)
+        return target.status;
+    return http_wants_judge(&request->wants, &content, request->is_head, part);
+}
+
+/* The status, or 0: the tree is asked. */
+static int decide(struct http_conn *conn, struct http_request *request,
+                  struct http_part *part)
+{
+    struct http_site *site = conn->site;
+    const struct http_page *page;
+
+    *part = (struct http_part){0};
     if (request->status)
         return request->status;
-    target = http_site_find(conn->site, request);
-    if (target.page)
-        return page_make(conn, target.page);
-    conn->file = target.file;
-    if (target.status == 200 &&
-        http_request_has_etag(request, target.file->etag))
-        return 304;
-    return target.status;
+    page = http_site_page(site, request->path);
+    if (page)
+        return page_make(conn, page, part);
+    if (!site->tree)
+        return file_find(conn, request, part);
+    return site->tree->open(site->tree, conn, request, &conn->stream);
+}
+
+/* Nothing more of the request is to come. */
+static void request_end(struct http_conn *conn)
+{
+    if (conn->status)
+        reply_start(conn);
+    else
+        conn->state = HTTP_FIND;
 }
 
 /* A head is complete: decide the answer, then see to the body. */
 static void request_start(struct http_conn *conn, struct http_request *request)
 {
     bool has_body = request->body_bytes || request->is_chunked;
+    struct http_part part;
+    int status;
 
     conn->file = NULL;
     conn->is_head = request->is_head;
     conn->is_http10 = request->is_http10;
-    conn->status = (uint16_t)decide(conn, request);
+    conn->status = 0;
+    status = decide(conn, request, &part);
     conn->close =
-        request->close || (request->expects_continue && conn->status >= 400);
-    if (conn->site->access)
-        conn->site->access(conn, request, conn->status);
-    if (!has_body || (conn->close && conn->status >= 400)) {
-        reply_start(conn);
+        request->close || (request->expects_continue && status >= 400);
+    answer_set(conn, status, &part);
+    if (status)
+        answer_log(conn, http_request_line(request));
+    if (!has_body || (conn->close && status >= 400)) {
+        request_end(conn);
         return;
     }
     conn->state = HTTP_BODY;
@@ -206,12 +287,12 @@ static size_t body_take(struct http_conn *conn, const char *bytes, size_t len)
         if (status < 0)
             reply_error(conn, -status);
         else if (status > 0)
-            reply_start(conn);
+            request_end(conn);
         return used;
     }
     conn->skip_bytes -= (uint32_t)used;
     if (!conn->skip_bytes)
-        reply_start(conn);
+        request_end(conn);
     return used;
 }
 
@@ -223,6 +304,7 @@ static size_t take(struct http_conn *conn, const char *bytes, size_t len)
         return head_take(conn, bytes, len);
     case HTTP_BODY:
         return body_take(conn, bytes, len);
+    case HTTP_FIND:
     case HTTP_REPLY:
         return conn->close ? len : 0;
     default:
@@ -243,56 +325,42 @@ size_t http_conn_receive(struct http_conn *conn, const char *bytes, size_t len)
 
 /* ---- Output. */
 
-/* The answer's body, but for a sentence that comes with its head. */
-static size_t reply_body(const struct http_conn *conn, const char **bytes)
-{
-    if (conn->page) {
-        *bytes = conn->text.bytes;
-        return conn->text.used;
-    }
-    if (conn->file && conn->status != 301 && conn->status != 304) {
-        *bytes = conn->file->data;
-        return conn->file->bytes;
-    }
-    return 0;
-}
-
 static void reply_describe(const struct http_conn *conn,
+                           const struct http_content *content,
                            struct http_reply *reply)
 {
     const struct http_file *file = conn->file;
-    const char *bytes;
 
     *reply = (struct http_reply){
         .status = conn->status,
         .is_head = conn->is_head,
+        .is_http10 = conn->is_http10,
         .close = conn->close,
-        .keep_alive_told = conn->is_http10,
-        .body_bytes = reply_body(conn, &bytes),
+        .content = content->type ? content : NULL,
+        .part = conn->body,
+        .policy = conn->site->policy,
         .date = http_site_date(conn->site),
     };
-    if (conn->page)
-        reply->type = conn->page->type;
-    if (!file)
+    if (conn->is_head) /* there is no part: HEAD knows no ranges */
+        reply->part.end = content->bytes;
+    if (conn->status != 301)
         return;
-    if (conn->status == 301) {
-        reply->location = file->url;
-        reply->location_bytes = strlen(file->url) - strlen("index.html");
-        return;
-    }
-    if (conn->status != 304)
-        reply->type = file->type;
-    if (conn->status != 404)
-        reply->etag = file->etag;
+    if (file)
+        reply->location = (struct http_field){
+            file->url, strlen(file->url) - strlen("index.html")};
+    else
+        reply->location = conn->stream->folder;
 }
 
 static void head_output(struct http_conn *conn, char *buffer,
                         struct http_piece *piece)
 {
+    struct http_content content;
     struct http_reply reply;
     struct http_text text;
 
-    reply_describe(conn, &reply);
+    content_of(conn, &content);
+    reply_describe(conn, &content, &reply);
     http_text_fixed(&text, buffer, HTTP_REPLY_MAX);
     http_reply_write(&reply, &text);
     assert(!text.failed);
@@ -300,16 +368,31 @@ static void head_output(struct http_conn *conn, char *buffer,
         .bytes = buffer,
         .len = text.used,
         .is_whole = true,
-        .more = reply.body_bytes && !conn->is_head,
+        .more = conn->body.first < conn->body.end,
     };
+}
+
+static void body_output(const struct http_conn *conn, struct http_piece *piece)
+{
+    uint64_t len = conn->body.end - conn->body.first;
+
+    *piece = (struct http_piece){
+        .len = len < SIZE_MAX ? (size_t)len : SIZE_MAX,
+        .is_forever = conn->file,
+    };
+    if (conn->page)
+        piece->bytes = conn->text.bytes + conn->body.first;
+    else if (conn->file)
+        piece->bytes = conn->file->data + conn->body.first;
+    else if (conn->stream->piece.bytes) {
+        piece->bytes = conn->stream->piece.at;
+        piece->len = conn->stream->piece.bytes;
+    }
 }
 
 bool http_conn_output(struct http_conn *conn, char *buffer,
                       struct http_piece *piece)
 {
-    const char *bytes;
-    size_t len;
-
     if (conn->continue_due) {
         *piece = (struct http_piece){.bytes = interim,
                                      .len = sizeof(interim) - 1,
@@ -319,26 +402,22 @@ bool http_conn_output(struct http_conn *conn, char *buffer,
     }
     if (conn->state != HTTP_REPLY)
         return false;
-    if (conn->head_due) {
+    if (conn->head_due)
         head_output(conn, buffer, piece);
-        return true;
-    }
-    len = reply_body(conn, &bytes);
-    *piece = (struct http_piece){.bytes = bytes + conn->body_at,
-                                 .len = len - conn->body_at,
-                                 .is_forever = !conn->page};
+    else
+        body_output(conn, piece);
     return true;
 }
 
 /* The answer is complete when its body is, or has none. */
 static void reply_check_end(struct http_conn *conn)
 {
-    const char *bytes;
+    const struct http_stream *stream = conn->stream;
+    bool has_ended = stream && stream->has_ended && !stream->piece.bytes;
 
-    if (!conn->is_head && conn->body_at < reply_body(conn, &bytes))
+    if (conn->body.first < conn->body.end && !has_ended)
         return;
-    page_drop(conn);
-    conn->file = NULL;
+    answer_drop(conn);
     conn->state = conn->close ? HTTP_DONE : HTTP_IDLE;
 }
 
@@ -349,10 +428,15 @@ void http_conn_taken(struct http_conn *conn, size_t len)
         conn->continue_due = false;
         return;
     }
-    if (conn->head_due)
+    if (conn->head_due) {
         conn->head_due = false;
-    else
-        conn->body_at += len;
+    } else {
+        conn->body.first += len;
+        if (conn->stream) {
+            conn->stream->piece.at += len;
+            conn->stream->piece.bytes -= len;
+        }
+    }
     reply_check_end(conn);
 }
 
@@ -361,11 +445,70 @@ bool http_conn_has_output(const struct http_conn *conn)
     return conn->continue_due || conn->state == HTTP_REPLY;
 }
 
+bool http_conn_is_waiting(const struct http_conn *conn)
+{
+    return conn->state == HTTP_FIND ||
+           (conn->stream && conn->stream->is_fetching);
+}
+
+/* ---- The tree. */
+
+void http_conn_fetch(struct http_conn *conn, size_t len)
+{
+    struct http_stream *stream = conn->stream;
+    uint64_t left = conn->body.end - conn->body.first;
+
+    if (stream->is_fetching)
+        return;
+    stream->is_fetching = true;
+    conn->site->tree->fetch(stream, conn->body.first,
+                            len < left ? len : (size_t)left);
+}
+
+void http_conn_found(struct http_conn *conn, int status)
+{
+    struct http_stream *stream = conn->stream;
+    struct http_part part = {0,
+                             stream->content.type ? stream->content.bytes : 0};
+
+    if (status == 200)
+        status = http_wants_judge(&stream->wants, &stream->content,
+                                  conn->is_head, &part);
+    answer_set(conn, status, &part);
+    answer_log(conn, stream->line);
+    if (conn->body.first < conn->body.end) {
+        http_conn_fetch(conn, HTTP_PIECE_BYTES);
+        return;
+    }
+    if (conn->state == HTTP_FIND)
+        reply_start(conn);
+    conn->site->wake(conn);
+}
+
+void http_conn_fetched(struct http_conn *conn)
+{
+    conn->stream->is_fetching = false;
+    if (conn->state == HTTP_FIND)
+        reply_start(conn);
+    conn->site->wake(conn);
+}
+
+void http_conn_failed(struct http_conn *conn)
+{
+    if (conn->state == HTTP_REPLY && !conn->head_due) {
+        answer_drop(conn);
+        conn->state = HTTP_DONE;
+    } else {
+        reply_error(conn, 500);
+    }
+    conn->site->wake(conn);
+}
+
 /* ---- From outside. */
 
 void http_conn_finish(struct http_conn *conn)
 {
-    if (conn->state == HTTP_REPLY)
+    if (conn->state == HTTP_REPLY || conn->state == HTTP_FIND)
         conn->close = true;
     else
         conn->state = HTTP_DONE;
@@ -373,9 +516,9 @@ void http_conn_finish(struct http_conn *conn)
 
 bool http_conn_timeout(struct http_conn *conn)
 {
-    if (conn->state != HTTP_HEAD && conn->state != HTTP_BODY)
+    if (conn->state < HTTP_HEAD || conn->state > HTTP_FIND)
         return false;
-    reply_error(conn, 408);
+    reply_error(conn, conn->state == HTTP_FIND ? 503 : 408);
     return true;
 }
 

@@ -6,15 +6,22 @@
 #define APPS_HTTP_REPLY_H
 
 #include "apps/http/http_text.h"
+#include "apps/http/http_wants.h"
 
-#include <stdint.h>
-
+/* A redirect's target, percent-encoded. */
+#define HTTP_LOCATION_MAX 1024
+/* A Content-Security-Policy; real ones have half of this. */
+#define HTTP_POLICY_MAX   512
+#define HTTP_POLICY                                               \
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; "      \
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; " \
+    "frame-ancestors 'none'"
 /* The longest head, with the sentence an error carries as its body: a redirect
- * of HTTP_FILE_PATH_MAX bytes, or an HTML page's, and some room to change. */
-#define HTTP_REPLY_MAX 1024
+ * or an HTML page's, and some room to change. */
+#define HTTP_REPLY_MAX 2048
 
 /* Every status this server answers with. */
-#define HTTP_STATUSES 14
+#define HTTP_STATUSES 18
 struct http_status {
     uint16_t code;
     const char *text; /* "200 OK" */
@@ -25,20 +32,20 @@ unsigned http_status_index(int code);
 
 struct http_reply {
     int status;
-    bool is_head;         /* the request was HEAD: no body follows */
-    bool close;           /* the connection ends after this answer */
-    bool keep_alive_told; /* HTTP/1.0 must be told that it goes on */
-    const char *type;     /* NULL: the status as a sentence is the body */
-    const char *etag;     /* NULL: the body is not to be stored */
-    const char *location; /* of a redirect */
-    size_t location_bytes;
-    size_t body_bytes; /* when type is set */
-    const char *date;  /* by http_reply_date(); NULL: nobody knows */
+    bool is_head;   /* the request was HEAD: no body follows */
+    bool is_http10; /* the client does not know of chunks */
+    bool close;     /* the connection ends after this answer */
+    /* What is carried or, of a 304 or 416, was asked for. NULL: the status as
+     * a sentence is the body. */
+    const struct http_content *content;
+    struct http_part part;      /* of the content */
+    struct http_field location; /* of a redirect */
+    const char *policy; /* for HTML, at most HTTP_POLICY_MAX; NULL: none */
+    const char *date;   /* NULL: nobody knows */
 };
 
-/* "Sat, 21 Nov 2026 05:01:55 GMT" of seconds since 1970. */
-#define HTTP_DATE_BYTES 30
-void http_reply_date(char date[HTTP_DATE_BYTES], int64_t wall_s);
+/* Does an answer of this status carry its content, if there is one? */
+bool http_reply_carries(int status);
 
 /* Write the head; with the body as well when it is just a sentence. */
 void http_reply_write(const struct http_reply *reply, struct http_text *text);

@@ -18,49 +18,6 @@
 
 #include "picohttpparser.h"
 
-struct text {
-    const char *at;
-    size_t bytes;
-};
-
-static bool text_is(struct text text, const char *word)
-{
-    return text.bytes == strlen(word) &&
-           strncasecmp(text.at, word, text.bytes) == 0;
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static struct text text_trim(struct text text)
-{
-    while (text.bytes && is_blank(text.at[0])) {
-        text.at++;
-        text.bytes--;
-    }
-    while (text.bytes && is_blank(text.at[text.bytes - 1]))
-        text.bytes--;
-    return text;
-}
-
-/* The next element of a comma-separated list; false at its end. */
-static bool text_next(struct text *list, struct text *element)
-{
-    const char *comma;
-
-    if (!list->bytes)
-        return false;
-    comma = memchr(list->at, ',', list->bytes);
-    element->at = list->at;
-    element->bytes = comma ? (size_t)(comma - list->at) : list->bytes;
-    list->at += element->bytes + (comma != NULL);
-    list->bytes -= element->bytes + (comma != NULL);
-    *element = text_trim(*element);
-    return true;
-}
-
 /* An error after which the next request's beginning is unknown. */
 static int broken(struct http_request *request, int status)
 {
@@ -76,7 +33,7 @@ static bool is_host_char(char c)
            (c >= 'A' && c <= 'Z') || (c && strchr("-._~!$&'()*+,;=:[]%", c));
 }
 
-static bool is_host(struct text value)
+static bool is_host(struct http_field value)
 {
     size_t i;
 
@@ -86,7 +43,7 @@ static bool is_host(struct text value)
     return true;
 }
 
-static int take_host(struct http_request *request, struct text value)
+static int take_host(struct http_request *request, struct http_field value)
 {
     if (request->has_host || !is_host(value))
         return broken(request, 400);
@@ -94,20 +51,22 @@ static int take_host(struct http_request *request, struct text value)
     return 0;
 }
 
-static int take_connection(struct http_request *request, struct text value)
+static int take_connection(struct http_request *request,
+                           struct http_field value)
 {
-    struct text option;
+    struct http_field option;
 
-    while (text_next(&value, &option)) {
-        if (text_is(option, "close"))
+    while (http_field_next(&value, ',', &option)) {
+        if (http_field_is(option, "close"))
             request->close = true;
-        else if (text_is(option, "keep-alive"))
+        else if (http_field_is(option, "keep-alive"))
             request->keep_alive = true;
     }
     return 0;
 }
 
-static int take_content_length(struct http_request *request, struct text value)
+static int take_content_length(struct http_request *request,
+                               struct http_field value)
 {
     uint32_t bytes = 0;
     size_t i;
@@ -128,57 +87,51 @@ static int take_content_length(struct http_request *request, struct text value)
 }
 
 static int take_transfer_encoding(struct http_request *request,
-                                  struct text value)
+                                  struct http_field value)
 {
     if (request->is_chunked || request->is_http10)
         return broken(request, 400);
-    if (!text_is(value, "chunked"))
+    if (!http_field_is(value, "chunked"))
         return broken(request, 501);
     request->is_chunked = true;
     return 0;
 }
 
-static int take_expect(struct http_request *request, struct text value)
+static int take_expect(struct http_request *request, struct http_field value)
 {
     if (request->is_http10) /* RFC 9110, 10.1.1: to be ignored */
         return 0;
-    if (!text_is(value, "100-continue"))
+    if (!http_field_is(value, "100-continue"))
         return broken(request, 417);
     request->expects_continue = true;
     return 0;
 }
 
-static int take_if_none_match(struct http_request *request, struct text value)
-{
-    request->if_none_match = value.at;
-    request->if_none_match_bytes = value.bytes;
-    return 0;
-}
-
 static const struct {
     const char *name;
-    int (*take)(struct http_request *request, struct text value);
+    int (*take)(struct http_request *request, struct http_field value);
 } fields[] = {
     {"host", take_host},
     {"connection", take_connection},
     {"content-length", take_content_length},
     {"transfer-encoding", take_transfer_encoding},
     {"expect", take_expect},
-    {"if-none-match", take_if_none_match},
 };
 
 static int take_field(struct http_request *request,
                       const struct phr_header *field)
 {
-    struct text name = {field->name, field->name_len};
-    struct text value = {field->value, field->value_len};
+    struct http_field name = {field->name, field->name_len};
+    struct http_field value = {field->value, field->value_len};
     size_t i;
 
     if (!name.at) /* obs-fold */
         return broken(request, 400);
+    value = http_field_trim(value);
     for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-        if (text_is(name, fields[i].name))
-            return fields[i].take(request, text_trim(value));
+        if (http_field_is(name, fields[i].name))
+            return fields[i].take(request, value);
+    http_wants_take(&request->wants, name, value);
     return 0;
 }
 
@@ -204,7 +157,7 @@ static int take_fields(struct http_request *request,
 
 /* ---- The request line. */
 
-static bool is_token(struct text text)
+static bool is_token(struct http_field text)
 {
     size_t i;
 
@@ -217,7 +170,7 @@ static bool is_token(struct text text)
 
 /* Methods are case-sensitive. Those that HTTP defines exist but are not
  * allowed here; others are unknown. */
-static int take_method(struct http_request *request, struct text method)
+static int take_method(struct http_request *request, struct http_field method)
 {
     static const char known[][8] = {"POST",    "PUT",   "DELETE", "CONNECT",
                                     "OPTIONS", "TRACE", "PATCH"};
@@ -245,7 +198,7 @@ static int hex_digit(char c)
 
 /* Percent-decode into path[] (which is large enough), up to the query. Returns
  * the length, or -1. */
-static int path_decode(char *path, struct text from)
+static int path_decode(char *path, struct http_field from)
 {
     int used = 0, high, low;
     size_t i;
@@ -303,7 +256,7 @@ static bool path_normalise(char *path)
 }
 
 /* Take "http://authority" off an absolute-form target. */
-static bool target_strip(struct text *target)
+static bool target_strip(struct http_field *target)
 {
     static const char scheme[] = "http://";
     const size_t scheme_bytes = sizeof(scheme) - 1;
@@ -321,7 +274,7 @@ static bool target_strip(struct text *target)
     return true;
 }
 
-static int take_target(struct http_request *request, struct text target)
+static int take_target(struct http_request *request, struct http_field target)
 {
     char *path = request->path;
 
@@ -385,8 +338,8 @@ static int unparsed(const char *bytes, size_t len, size_t nr_fields)
 static int judge(struct http_request *request, struct phr_header *list,
                  size_t nr, const char *bytes, size_t head_bytes)
 {
-    struct text method = {request->method, request->method_bytes};
-    struct text target = {request->target, request->target_bytes};
+    struct http_field method = {request->method, request->method_bytes};
+    struct http_field target = {request->target, request->target_bytes};
     int status;
 
     if (has_bare_lf(bytes, head_bytes))
@@ -407,6 +360,7 @@ size_t http_request_parse(struct http_request *request, const char *bytes,
     int head, minor;
 
     memset(request, 0, offsetof(struct http_request, path));
+    http_wants_init(&request->wants);
     head = phr_parse_request(bytes, max, &request->method,
                              &request->method_bytes, &request->target,
                              &request->target_bytes, &minor, list, &nr, seen);
@@ -428,19 +382,11 @@ size_t http_request_parse(struct http_request *request, const char *bytes,
     return len;
 }
 
-bool http_request_has_etag(const struct http_request *request, const char *etag)
+struct http_field http_request_line(const struct http_request *request)
 {
-    struct text list = {request->if_none_match, request->if_none_match_bytes};
-    struct text element;
-
-    while (text_next(&list, &element)) {
-        if (element.bytes > 2 && !memcmp(element.at, "W/", 2)) {
-            element.at += 2;
-            element.bytes -= 2;
-        }
-        if (text_is(element, "*") || (element.bytes == strlen(etag) &&
-                                      !memcmp(element.at, etag, element.bytes)))
-            return true;
-    }
-    return false;
+    if (!request->target)
+        return (struct http_field){0};
+    return (struct http_field){request->method,
+                               (size_t)(request->target - request->method) +
+                                   request->target_bytes};
 }

@@ -6,9 +6,7 @@
 #ifndef APPS_HTTP_REQUEST_H
 #define APPS_HTTP_REQUEST_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "apps/http/http_wants.h"
 
 /* Request line and fields together: what common servers allow (8 KiB); a
  * browser with many cookies stays below. More is answered 431 (or 414). */
@@ -31,8 +29,9 @@ struct http_request {
     bool is_chunked;
     uint32_t body_bytes; /* when not chunked */
     /* Method and target as they were sent; only while the bytes are there. */
-    const char *method, *target, *if_none_match;
-    size_t method_bytes, target_bytes, if_none_match_bytes;
+    const char *method, *target;
+    size_t method_bytes, target_bytes;
+    struct http_wants wants;
     /* the parser's: */
     bool has_length, has_host, keep_alive;
     /* Decoded, normalised, begins with '/'; it has no NUL inside, no "." or
@@ -47,8 +46,8 @@ struct http_request {
 size_t http_request_parse(struct http_request *request, const char *bytes,
                           size_t len, size_t seen);
 
-/* Does the If-None-Match field name this ETag (weak comparison)? */
-bool http_request_has_etag(const struct http_request *request,
-                           const char *etag);
+/* Method and target as they were sent, for the log; not there when that was
+ * not understood. */
+struct http_field http_request_line(const struct http_request *request);
 
 #endif

@@ -31,8 +31,8 @@ static const struct http_file *find_file(const struct http_site *site,
     return NULL;
 }
 
-static const struct http_page *find_page(const struct http_site *site,
-                                         const char *path)
+const struct http_page *http_site_page(const struct http_site *site,
+                                       const char *path)
 {
     unsigned i;
 
@@ -49,9 +49,6 @@ struct http_target http_site_find(const struct http_site *site,
     bool is_folder = end[-1] == '/';
     struct http_target target = {.status = 200};
 
-    target.page = find_page(site, path);
-    if (target.page)
-        return target;
     target.file = find_file(site, path);
     if (target.file)
         return target;
@@ -72,7 +69,7 @@ const char *http_site_date(struct http_site *site)
     int64_t now_s = site->wall_s ? site->wall_s() : 0;
 
     if (now_s && now_s != site->date_s)
-        http_reply_date(site->date, now_s);
+        http_date_write(site->date, now_s);
     site->date_s = now_s;
     return now_s ? site->date : NULL;
 }

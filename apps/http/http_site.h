@@ -9,6 +9,7 @@
 #include "apps/http/http_file.h"
 #include "apps/http/http_reply.h"
 #include "apps/http/http_request.h"
+#include "apps/http/http_stream.h"
 #include "apps/http/http_text.h"
 
 /* A generated page: /metrics of eight vifs is half of this. */
@@ -37,14 +38,19 @@ struct http_site {
     /* Set by the owner: */
     const struct http_file *files; /* sorted by path */
     unsigned nr_files;
+    struct http_tree *tree; /* asked instead of them; NULL: there is none */
     const struct http_page *pages;
     unsigned nr_pages;
     void *pages_arg;
     int64_t (*wall_s)(void); /* seconds since 1970, 0: unknown; may be NULL */
-    /* Each answer, when it is decided; request is NULL when it was not
-     * understood or did not come. May be NULL. */
-    void (*access)(const struct http_conn *conn,
-                   const struct http_request *request, int status);
+    const char *policy;      /* Content-Security-Policy of HTML, or NULL */
+    /* Each answer, when it is decided; the request's first line is not there
+     * when it was not understood or did not come. May be NULL. */
+    void (*access)(const struct http_conn *conn, struct http_field line,
+                   int status);
+    /* A connection that waited for the tree goes on: there is output, or it
+     * is over. Without a tree it may be NULL. */
+    void (*wake)(struct http_conn *conn);
     /* The most that incomplete request heads and generated pages may take
      * together; beyond it a request that needs some is answered 503. */
     size_t buffers_max;
@@ -55,13 +61,16 @@ struct http_site {
     struct http_stats stats;
 };
 
-/* What a path leads to. */
+/* The embedded file that a path leads to. */
 struct http_target {
     int status;                   /* 200, 301 or 404 */
-    const struct http_file *file; /* its contents; for 301: the index of the
-                                   * folder to go to. NULL: none */
-    const struct http_page *page;
+    const struct http_file *file; /* for 301: the index of the folder to go to.
+                                   * NULL: none */
 };
+
+/* The page of this path, or NULL. */
+const struct http_page *http_site_page(const struct http_site *site,
+                                       const char *path);
 
 /* Look up request->path (its end is used as scratch space). */
 struct http_target http_site_find(const struct http_site *site,

@@ -97,7 +97,8 @@ static enum http_wait wait_of(const struct http_client *client)
 {
     const struct http_conn *conn = &client->conn;
 
-    if (client->in_flight || http_conn_has_output(conn))
+    if (client->in_flight || http_conn_has_output(conn) ||
+        http_conn_is_waiting(conn))
         return HTTP_WAIT_SEND;
     if (conn->state == HTTP_DONE)
         return HTTP_WAIT_END;
@@ -238,16 +239,35 @@ static size_t send_piece(struct http_client *client,
     return len;
 }
 
-/* True: nothing is left to send. */
+/* Have the next piece of a file fetched, once there is room for one of some
+ * size: half of what may be under way, so that the other half is while this is
+ * read. */
+static void fetch(struct http_client *client, const struct http_piece *piece)
+{
+    size_t share = share_of(client->tcp), space = room(client),
+           want = piece->len < HTTP_PIECE_BYTES ? piece->len : HTTP_PIECE_BYTES;
+
+    if (share > TCP_SND_BUF)
+        share = TCP_SND_BUF;
+    if (want > share / 2)
+        want = share / 2;
+    if (space >= want)
+        http_conn_fetch(&client->conn, want);
+}
+
+/* True: nothing is left to send, or to wait for. */
 static bool drain(struct http_client *client)
 {
     char buffer[HTTP_REPLY_MAX];
     struct http_piece piece;
 
-    while (http_conn_output(&client->conn, buffer, &piece))
-        if (!send_piece(client, &piece))
+    while (http_conn_output(&client->conn, buffer, &piece)) {
+        if (!piece.bytes)
+            fetch(client, &piece);
+        if (!piece.bytes || !send_piece(client, &piece))
             return false;
-    return true;
+    }
+    return !http_conn_is_waiting(&client->conn);
 }
 
 static err_t on_poll(void *arg, struct tcp_pcb *pcb);
@@ -273,7 +293,8 @@ static err_t pump(struct http_client *client)
         return ERR_OK;
     }
     /* No acknowledgement will come that could continue this. */
-    if (!client->in_flight && http_conn_has_output(conn))
+    if (!client->in_flight && http_conn_has_output(conn) &&
+        !http_conn_is_waiting(conn))
         tcp_poll(client->pcb, on_poll, 1);
     queue_settle(client);
     return ERR_OK;
@@ -314,6 +335,12 @@ static err_t on_poll(void *arg, struct tcp_pcb *pcb)
     return pump(arg);
 }
 
+/* What the tree was asked for is there. */
+static void on_wake(struct http_conn *conn)
+{
+    pump(container_of(conn, struct http_client, conn));
+}
+
 /* ---- Deadlines */
 
 static void expire(struct http_client *client)
@@ -330,7 +357,10 @@ static void expire(struct http_client *client)
         break;
     case HTTP_WAIT_SEND:
         stats->timed_out++;
-        client_abort(client);
+        if (client->conn.state == HTTP_FIND && http_conn_timeout(&client->conn))
+            pump(client);
+        else
+            client_abort(client);
         break;
     default:
         client_abort(client);
@@ -455,6 +485,7 @@ int http_tcp_start(struct http_tcp *tcp, uint16_t port)
 
     if (!pcb)
         return -XEN_ENOMEM;
+    tcp->site->wake = on_wake;
     for (unsigned i = 0; i < HTTP_WAITS; i++)
         tcp->queues[i].last = &tcp->queues[i].first;
     if (tcp_bind(pcb, IP_ANY_TYPE, port)) {
@@ -481,18 +512,17 @@ void http_tcp_stop(struct http_tcp *tcp)
     timer_stop(tcp->loop, &tcp->timer);
 }
 
-void http_tcp_log(const struct http_conn *conn,
-                  const struct http_request *request, int status)
+void http_tcp_log(const struct http_conn *conn, struct http_field line,
+                  int status)
 {
     const struct http_client *client =
         container_of(conn, struct http_client, conn);
     char address[IPADDR_STRLEN_MAX];
 
     ipaddr_ntoa_r(&client->pcb->remote_ip, address, sizeof(address));
-    if (request && request->target)
-        log_debug("http", "%s \"%.*s %.*s\" %d", address,
-                  (int)request->method_bytes, request->method,
-                  (int)request->target_bytes, request->target, status);
+    if (line.at)
+        log_debug("http", "%s \"%.*s\" %d", address, (int)line.bytes, line.at,
+                  status);
     else
         log_debug("http", "%s no request %d", address, status);
 }

@@ -66,7 +66,7 @@ must_check int http_tcp_start(struct http_tcp *tcp, uint16_t port);
 void http_tcp_stop(struct http_tcp *tcp);
 
 /* For http_site.access: one line at debug level. */
-void http_tcp_log(const struct http_conn *conn,
-                  const struct http_request *request, int status);
+void http_tcp_log(const struct http_conn *conn, struct http_field line,
+                  int status);
 
 #endif

@@ -10,6 +10,8 @@
  */
 // sources: apps/http/http_conn.c apps/http/http_request.c
 // sources: apps/http/http_chunk.c apps/http/http_reply.c
+// sources: apps/http/http_field.c apps/http/http_date.c
+// sources: apps/http/http_wants.c
 // sources: apps/http/http_site.c apps/http/http_text.c pico
 
 #include <stdint.h>
@@ -148,6 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .nr_files = sizeof(files) / sizeof(files[0]),
         .pages = pages,
         .nr_pages = 1,
+        .policy = HTTP_POLICY,
         .buffers_max = BUFFERS_MAX,
     };
     out_bytes = 0;

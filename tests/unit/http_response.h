@@ -24,6 +24,7 @@ struct response {
     const char *body;
     size_t body_bytes;
     size_t bytes;      /* all of it */
+    bool is_chunked;   /* the body is, and so are its bytes */
     const char *error; /* NULL: it is in order */
 };
 
@@ -101,11 +102,15 @@ static inline const char *response_check(const struct response *response)
 {
     bool has_length = response_has(response, "Content-Length", NULL) == false;
     bool is_bare = response->status < 200 || response->status == 304;
+    bool is_chunked = response_has(response, "Transfer-Encoding", "chunked");
 
-    if (is_bare && has_length)
+    if (is_bare && (has_length || is_chunked))
         return "a length where there is no body";
-    if (!is_bare && !has_length)
-        return "no Content-Length";
+    if (!is_bare && has_length == is_chunked)
+        return "not one of Content-Length and chunks";
+    if ((response->status == 206 || response->status == 416) ==
+        response_has(response, "Content-Range", NULL))
+        return "Content-Range not exactly with 206 and 416";
     if (response->status == 405 &&
         !response_has(response, "Allow", "GET, HEAD"))
         return "405 without Allow";
@@ -119,6 +124,28 @@ static inline const char *response_check(const struct response *response)
         !response_has(response, "X-Content-Type-Options", "nosniff"))
         return "no nosniff";
     return NULL;
+}
+
+/* The bytes of a chunked body at the start of these, all of its framing
+ * included; 0: it is none, or cut. */
+static inline size_t response_chunks(const char *bytes, size_t len)
+{
+    const char *at = bytes, *end = bytes + len;
+    size_t line_bytes, chunk;
+    const char *line;
+
+    do {
+        line = response_line(&at, end, &line_bytes);
+        if (!line || !line_bytes || line_bytes > 8)
+            return 0;
+        chunk = strtoul(line, NULL, 16);
+        if (strspn(line, "0123456789abcdefABCDEF") != line_bytes ||
+            chunk + 2 > (size_t)(end - at) ||
+            memcmp(at + chunk, "\r\n", 2) != 0)
+            return 0;
+        at += chunk + 2;
+    } while (chunk);
+    return (size_t)(at - bytes);
 }
 
 /* Read one response at the start of bytes. is_head: it answers HEAD. */
@@ -148,6 +175,13 @@ static inline struct response response_read(const char *bytes, size_t len,
     value = response_field(&response, "Content-Length", &value_bytes);
     if (value && !is_head)
         response.body_bytes = strtoul(value, NULL, 10);
+    response.is_chunked =
+        !value && response.status >= 200 && response.status != 304;
+    if (response.is_chunked && !is_head) {
+        response.body_bytes = response_chunks(at, (size_t)(end - at));
+        if (!response.body_bytes)
+            response.error = "bad chunks";
+    }
     if (response.body_bytes > (size_t)(end - at))
         response.error = "a cut body";
     response.bytes = (size_t)(at - bytes) + response.body_bytes;

@@ -4,6 +4,8 @@
  * (docs/hardening.md, A13: slow loris, slow reader). */
 // sources: apps/http/http_conn.c apps/http/http_request.c
 // sources: apps/http/http_chunk.c apps/http/http_reply.c
+// sources: apps/http/http_field.c apps/http/http_date.c
+// sources: apps/http/http_wants.c
 // sources: apps/http/http_site.c apps/http/http_text.c
 // sources: apps/http/http_tcp.c pico
 // sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
@@ -73,6 +75,7 @@ static void start(unsigned connections_max)
                               .nr_files = 2,
                               .pages = pages,
                               .nr_pages = 1,
+                              .policy = HTTP_POLICY,
                               .access = http_tcp_log,
                               .buffers_max = 65536};
     tcp = (struct http_tcp){.site = &site,
