@@ -122,7 +122,8 @@ build/fuzz/fuzz_%.result: build/fuzz/fuzz_% FORCE
 	echo $$passed $$failed >$@
 
 # File systems to read: build/host/images/NAME.erofs.
-$(filter build/host/test_fs%,$(UNIT_RESULTS)): build/host/images/stamp
+$(filter build/host/test_fs% build/host/test_http_files%,$(UNIT_RESULTS)): \
+    build/host/images/stamp
 build/host/images/stamp: tests/unit/images
 	$(TEST_SAY) IMAGES $(@D)
 	$(TEST_Q)rm -rf $(@D) && $< $(@D) && touch $@
