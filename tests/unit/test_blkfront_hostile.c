@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Blkfront with a backend that lies, stalls, leaves and comes back
- * (docs/hardening.md; a row that concerns it has its number in a test's name). */
+ * (docs/hardening.md; the rows that concern it are in the tests' names). */
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c
 // sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c
 // sources: kernel/loop.c kernel/page.c kernel/log.c
