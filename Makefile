@@ -50,12 +50,16 @@ $(HOT:%=build/obj/%.o): CFLAGS += -O2
 build/obj/fs/%.o: CFLAGS += $(TP_INC_EROFS) $(TP_INC_LFS)
 build/obj/fs/erofs.o: $(TP_STAMP_SRC_EROFS)
 build/obj/fs/littlefs.o: $(TP_STAMP_SRC_LFS)
+SQLITE_USERS := $(patsubst %.c,build/obj/%.o,$(wildcard fs/sqlite*.c \
+    apps/sqlite/*.c apps/speedtest1/*.c))
+$(SQLITE_USERS): CFLAGS += $(TP_INC_SQLITE)
+$(SQLITE_USERS): $(TP_STAMP_SQLITE)
 build/obj/apps/http/%.o: CFLAGS += $(TP_INC_PICO) -Ibuild/obj/apps/http
 
 LDFLAGS := -nostdlib -static -n -Wl,--gc-sections,--build-id=none \
            -Wl,-z,noexecstack,--no-warn-rwx-segments -Wl,-T,build/obj/image.ld
 LIBS    := $(PART_LIB) $(TP_LIB_LWIP) $(TP_LIB_EROFS) $(TP_LIB_LFS) \
-           $(TP_OBJ_PICO) $(TP_LIB_C) $(TP_LIB_M)
+           $(TP_LIB_SQLITE) $(TP_OBJ_PICO) $(TP_LIB_C) $(TP_LIB_M)
 
 .PHONY: all
 all: $(IMAGES) ## build every image (the default)

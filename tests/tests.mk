@@ -12,8 +12,8 @@
 #
 #   // sources: xen/gnttab.c kernel/page.c tests/fake/hv.c
 #
-# Project files, and the words `lwip`, `erofs`, `lfs` and `pico` for the third
-# parties'.
+# Project files, and the words `lwip`, `erofs`, `lfs`, `sqlite` and `pico` for the
+# third parties'.
 # What was built and what each test said is in build/host/ (fuzzers: build/fuzz/).
 
 ifndef TP_INC_XEN
@@ -34,6 +34,7 @@ FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,\
 # -Wclobbered knows nothing of how fake.h uses setjmp.
 TEST_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -I. \
     $(TP_INC_XEN) $(TP_INC_LWIP) $(TP_INC_EROFS) $(TP_INC_LFS) $(TP_INC_PICO) \
+    $(TP_INC_SQLITE) \
     -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all
 UNIT_FLAGS := $(TEST_FLAGS) -Wno-clobbered
 FUZZ_FLAGS := $(TEST_FLAGS) -fsanitize=fuzzer-no-link
@@ -58,10 +59,11 @@ test_objects = $(patsubst %.c,$(2)/%.o,$(1) \
 test_libs  = $(if $(filter lwip,$(call test_words,$(1))),$(TP_$(2)_LIB_LWIP)) \
              $(if $(filter erofs,$(call test_words,$(1))),$(TP_$(2)_LIB_EROFS)) \
              $(if $(filter lfs,$(call test_words,$(1))),$(TP_$(2)_LIB_LFS)) \
+             $(if $(filter sqlite,$(call test_words,$(1))),$(TP_$(2)_LIB_SQLITE)) \
              $(if $(filter pico,$(call test_words,$(1))),$(TP_$(2)_OBJ_PICO))
 
 TEST_NEEDS := $(TP_STAMP_XEN) $(TP_STAMP_SRC_LWIP) $(TP_STAMP_SRC_EROFS) \
-    $(TP_STAMP_SRC_LFS) $(TP_STAMP_PICO)
+    $(TP_STAMP_SRC_LFS) $(TP_STAMP_PICO) $(TP_STAMP_SQLITE)
 
 build/host/obj/%.o: %.c tests/tests.mk | $(TEST_NEEDS)
 	$(TEST_SAY) HOSTCC $<

@@ -3,22 +3,23 @@
 # How third-party sources are fetched and built; the Makefile includes this.
 #
 # Guest: $(TP_LIB_C) $(TP_LIB_M) $(TP_LIB_LWIP) $(TP_LIB_EROFS) $(TP_LIB_LFS)
-# $(TP_OBJ_PICO), and the include flags TP_CFLAGS_NEWLIB, TP_INC_XEN,
-# TP_INC_LWIP, TP_INC_EROFS, TP_INC_LFS, TP_INC_PICO. What includes their headers
-# depends on the stamps: TP_STAMP_NEWLIB and the like.
+# $(TP_LIB_SQLITE) $(TP_OBJ_PICO), and the include flags TP_CFLAGS_NEWLIB,
+# TP_INC_XEN, TP_INC_LWIP, TP_INC_EROFS, TP_INC_LFS, TP_INC_SQLITE, TP_INC_PICO.
+# What includes their headers depends on the stamps: TP_STAMP_NEWLIB and the like.
 # Host (unit tests, ASan and UBSan): TP_HOST_LIB_LWIP, TP_HOST_LIB_EROFS,
-# TP_HOST_LIB_LFS, TP_HOST_OBJ_PICO; the same for fuzzers, by clang:
-# TP_FUZZ_LIB_LWIP, ...
+# TP_HOST_LIB_LFS, TP_HOST_LIB_SQLITE, TP_HOST_OBJ_PICO; the same for fuzzers, by
+# clang: TP_FUZZ_LIB_LWIP, ...
 #
 # Set before the include, if need be: TP_FLAGS (the guest's code generation),
 # TP_LWIP_PORT (the folder of lwipopts.h and arch/cc.h), TP_EROFS_PORT (that of
-# config.h and erofs/print.h).
+# config.h and erofs/print.h), TP_SQLITE_PORT (that of sqlite_options.h).
 
 TP     := build/third_party
 TP_SRC := $(TP)/src
 
 TP_LWIP_PORT ?= net
 TP_EROFS_PORT ?= fs/erofs
+TP_SQLITE_PORT ?= fs/sqlite
 TP_FLAGS     ?= -std=gnu11 -Os -fno-pic -fno-pie -fno-stack-protector \
                 -fcf-protection=none -ffunction-sections -fdata-sections \
                 -fno-asynchronous-unwind-tables -mno-avx -g
@@ -42,6 +43,7 @@ TP_STAMP_SRC_LWIP   := $(TP_SRC)/lwip.stamp
 TP_STAMP_SRC_EROFS  := $(TP_SRC)/erofs.stamp
 TP_STAMP_SRC_LFS    := $(TP_SRC)/littlefs.stamp
 TP_STAMP_SRC_LZ4    := $(TP_SRC)/lz4.stamp
+TP_STAMP_SRC_SQLITE := $(TP_SRC)/sqlite.stamp
 TP_STAMP_PICO       := $(TP_SRC)/picohttpparser.stamp
 TP_STAMP_XEN        := $(TP_SRC)/xen.stamp
 
@@ -54,6 +56,7 @@ $(TP_STAMP_SRC_NEWLIB): $(wildcard third_party/patches/newlib/*.patch)
 $(TP_STAMP_SRC_LWIP):   $(wildcard third_party/patches/lwip/*.patch)
 $(TP_STAMP_SRC_EROFS):  $(wildcard third_party/patches/erofs/*.patch)
 $(TP_STAMP_SRC_LFS):    $(wildcard third_party/patches/littlefs/*.patch)
+$(TP_STAMP_SRC_SQLITE): $(wildcard third_party/patches/sqlite/*.patch)
 $(TP_STAMP_XEN):        third_party/xen.sha256
 
 TP_INC_XEN  := -isystem $(TP_SRC)/xen/include
@@ -64,6 +67,16 @@ TP_INC_LFS := -isystem $(TP_SRC)/littlefs \
               -DLFS2_NO_DEBUG -DLFS2_NO_WARN -DLFS2_NO_ERROR
 # Headers of ours stand in for some of liberofs', so they come first.
 TP_INC_EROFS := -I$(TP_EROFS_PORT) -isystem $(TP_SRC)/erofs/include
+
+# SQLite is compiled from one file, which is made of its sources.
+TP_SQLITE       := $(TP)/sqlite
+TP_STAMP_SQLITE := $(TP)/sqlite.stamp
+TP_INC_SQLITE   := -isystem $(TP_SQLITE)
+
+$(TP_STAMP_SQLITE): $(TP_STAMP_SRC_SQLITE) third_party/build-sqlite
+	$(TP_SAY) SQLITE $(TP_SQLITE)
+	$(TP_Q)third_party/build-sqlite $(TP_SRC)/sqlite $(TP_SQLITE)
+	@touch $@
 
 # --- newlib -----------------------------------------------------------------
 
@@ -103,7 +116,7 @@ $(TP)/guest.flags: tp-always
 	@mkdir -p $(@D)
 	@echo '$(CC) $(TP_FLAGS)' | cmp -s - $@ || echo '$(CC) $(TP_FLAGS)' >$@
 
-# --- lwIP, picohttpparser, liberofs, lz4 and littlefs -----------------------
+# --- lwIP, picohttpparser, liberofs, lz4, littlefs and SQLite ---------------
 
 # Addresses of both families, TCP, UDP and what configures them, on ethernet.
 # Without timeouts: net/timeouts.c is in its place.
@@ -121,6 +134,11 @@ TP_LWIP_C := \
 TP_EROFS_C     := data decompress dir namei super zmap
 TP_EROFS_FLAGS := -DNDEBUG -DHAVE_CONFIG_H -I. -w $(TP_INC_EROFS) \
                   -isystem $(TP_SRC)/lz4
+
+# What our build of SQLite can do is in sqlite_options.h. gcc takes a choice
+# between two arrays for one of them, and UBSan complains of its size.
+TP_SQLITE_FLAGS := -DSQLITE_CUSTOM_INCLUDE=sqlite_options.h -w \
+                   -fno-sanitize=object-size -I$(TP_SQLITE_PORT)
 
 # What every packet passes is compiled for speed.
 TP_LWIP_HOT := $(addprefix core/, ipv4/etharp ipv4/ip4 ipv6/ethip6 ipv6/ip6 \
@@ -171,6 +189,16 @@ $(1)/erofs/lz4.o: $$(TP_STAMP_SRC_LZ4) third_party/third_party.mk $(4)
 	@mkdir -p $$(@D)
 	$$(TP_Q)$(2) $(3) $$(TP_MAP) -c $$(TP_SRC)/lz4/lz4.c -o $$@
 
+$(1)/sqlite.o: $$(TP_STAMP_SQLITE) third_party/third_party.mk \
+    $$(TP_SQLITE_PORT)/sqlite_options.h $(4)
+	$$(TP_SAY) SQLITE $$@
+	@mkdir -p $$(@D)
+	$$(TP_Q)$(2) $(3) $$(TP_SQLITE_SPEED) $$(TP_SQLITE_FLAGS) $$(TP_MAP) \
+	    -c $$(TP_SQLITE)/sqlite3.c -o $$@
+
+$(1)/sqlite.a: $(1)/sqlite.o
+	$$(TP_Q)rm -f $$@ && ar rcs $$@ $$^
+
 -include $$(TP_LWIP_C:%=$(1)/lwip/%.d)
 endef
 
@@ -181,6 +209,9 @@ $(eval $(call tp_libraries,build/fuzz,$$(TP_FUZZ_CC),$$(TP_HOST_FLAGS) \
     -fsanitize=fuzzer-no-link,))
 
 TP_LIB_LWIP      := $(TP)/lwip.a
+TP_LIB_SQLITE    := $(TP)/sqlite.a
+TP_HOST_LIB_SQLITE := build/host/sqlite.a
+TP_FUZZ_LIB_SQLITE := build/fuzz/sqlite.a
 TP_LIB_EROFS     := $(TP)/erofs.a
 TP_LIB_LFS       := $(TP)/littlefs.a
 TP_OBJ_PICO      := $(TP)/picohttpparser.o
