@@ -8,12 +8,12 @@
 
 /* ---- The system */
 
-#define SQLITE_OS_OTHER      1 /* no files: fs/sqlite.c is the only VFS */
-#define SQLITE_THREADSAFE    0 /* one thread: no mutexes */
-#define SQLITE_MAX_MMAP_SIZE 0 /* a volume is not memory */
+#define SQLITE_OS_OTHER            1 /* no files: fs/sqlite.c is the only VFS */
+#define SQLITE_THREADSAFE          0 /* one thread: no mutexes */
+#define SQLITE_MAX_MMAP_SIZE       0 /* a volume is not memory */
 /* There is nowhere to spill to: transient tables, sorting and statement
  * journals are in memory, under the heap's limit. */
-#define SQLITE_TEMP_STORE    3
+#define SQLITE_TEMP_STORE          3
 #define SQLITE_MAX_WORKER_THREADS  0
 #define SQLITE_OMIT_LOAD_EXTENSION 1 /* an image is whole when it is linked */
 #define SQLITE_OMIT_LOCALTIME      1 /* the guest's clock is UTC */
