@@ -167,6 +167,13 @@ static struct littlefs_node *find_node(struct littlefs *fs, const char *path)
     return NULL;
 }
 
+static uint64_t size_of(const lfs2_file_t *file)
+{
+    bool is_longer = file->flags & LFS2_F_WRITING && file->pos > file->ctz.size;
+
+    return is_longer ? file->pos : file->ctz.size;
+}
+
 /* ---- What failed is undone */
 
 struct saved {
@@ -207,12 +214,24 @@ static void restore(struct littlefs *fs, struct littlefs_node *node,
 
 /* ---- Mounting anew under what is open */
 
+/* littlefs keeps a list of what is open: files as well as directories begin
+ * with its entry. */
 static void push(struct littlefs *fs, void *open)
 {
     struct lfs2_mlist *entry = open;
 
     entry->next = fs->lfs.mlist;
     fs->lfs.mlist = entry;
+}
+
+static void pull(struct littlefs *fs, const void *open)
+{
+    struct lfs2_mlist **at = &fs->lfs.mlist;
+
+    while (*at && *at != open)
+        at = &(*at)->next;
+    if (*at)
+        *at = (*at)->next;
 }
 
 /* The file is no longer where it was, or nowhere: find its entry again. */
@@ -343,13 +362,12 @@ static void fill_directory(struct fs_stat *stat, const char *path)
     };
 }
 
-static void fill_node(struct littlefs *fs, struct littlefs_node *node,
-                      struct fs_stat *stat)
+static void fill_node(const struct littlefs_node *node, struct fs_stat *stat)
 {
     *stat = (struct fs_stat){
         .kind = FS_FILE,
         .id = node->id,
-        .bytes = (uint64_t)lfs2_file_size(&fs->lfs, &node->file),
+        .bytes = size_of(&node->file),
         .changed_s = node->changed_ns / NS_PER_S,
         .mode = FILE_MODE,
     };
@@ -363,7 +381,7 @@ static int stat_clean(struct littlefs *fs, const char *path,
     int err;
 
     if (node) {
-        fill_node(fs, node, stat);
+        fill_node(node, stat);
         return 0;
     }
     err = lookup_clean(fs, path, &info);
@@ -419,8 +437,7 @@ static void free_node(struct littlefs *fs, struct littlefs_node *node)
 /* Away without being written. */
 static void drop_node(struct littlefs *fs, struct littlefs_node *node)
 {
-    node->file.flags |= LFS2_F_ERRED; /* so littlefs says it */
-    (void)lfs2_file_close(&fs->lfs, &node->file);
+    pull(fs, &node->file);
     free_node(fs, node);
 }
 
@@ -587,7 +604,7 @@ static int open_file(struct fs_file *file, const char *path)
     }
     node->opens++;
     file->state = node;
-    fill_node(fs, node, &file->stat);
+    fill_node(node, &file->stat);
     return 0;
 }
 
@@ -616,39 +633,42 @@ static void close_directory(struct littlefs *fs,
     struct littlefs_directory **at = &fs->directories;
 
     if (!directory->removed)
-        (void)lfs2_dir_close(&fs->lfs, &directory->dir);
+        pull(fs, &directory->dir);
     while (*at != directory)
         at = &(*at)->next;
     *at = directory->next;
     free(directory);
 }
 
-static int littlefs_close(struct fs_file *file)
+/* Nobody has it open any more. */
+static int release_node(struct fs_mount *mount, struct littlefs_node *node)
 {
-    struct littlefs *fs = file->mount->state;
-    struct littlefs_node *node = file->state;
+    struct littlefs *fs = mount->state;
     int err = begin(fs);
 
-    if (file->stat.kind == FS_DIRECTORY) {
-        close_directory(fs, file->state);
-        return 0;
-    }
-    if (--node->opens)
-        return 0;
-    if (!err && !file->mount->read_only)
+    if (!err && !mount->read_only)
         err = sync_node(fs, node);
     drop_node(fs, node);
     return err;
+}
+
+static int littlefs_close(struct fs_file *file)
+{
+    struct littlefs_node *node = file->state;
+
+    if (file->stat.kind == FS_DIRECTORY) {
+        close_directory(file->mount->state, file->state);
+        return 0;
+    }
+    return --node->opens ? 0 : release_node(file->mount, node);
 }
 
 /* ---- Files: contents */
 
 static int littlefs_fstat(struct fs_file *file)
 {
-    struct littlefs *fs = file->mount->state;
-
     if (file->stat.kind == FS_FILE)
-        fill_node(fs, file->state, &file->stat);
+        fill_node(file->state, &file->stat);
     return 0;
 }
 
@@ -671,7 +691,7 @@ static int littlefs_pread(struct fs_file *file, void *to, size_t bytes,
 
     if (result)
         return result;
-    if (offset >= (uint64_t)lfs2_file_size(&fs->lfs, &node->file))
+    if (offset >= size_of(&node->file))
         return 0;
     save(fs, node, &saved);
     result = read_node(fs, node, to, (uint32_t)bytes, (uint32_t)offset);
@@ -718,7 +738,7 @@ static int littlefs_pwrite(struct fs_file *file, const void *from, size_t bytes,
     if (result)
         return result;
     if (offset == FS_END)
-        offset = (uint64_t)lfs2_file_size(&fs->lfs, &node->file);
+        offset = size_of(&node->file);
     if (bytes > fs->lfs.file_max || offset > fs->lfs.file_max - bytes)
         return -FS_EFBIG;
     save(fs, node, &saved);
@@ -764,7 +784,7 @@ static int littlefs_ftruncate(struct fs_file *file, uint64_t bytes)
         return err;
     if (bytes > fs->lfs.file_max)
         return -FS_EFBIG;
-    if (bytes > (uint64_t)lfs2_file_size(&fs->lfs, &node->file))
+    if (bytes > size_of(&node->file))
         return extend_node(fs, node, (uint32_t)bytes);
     return truncate_node(fs, node, (uint32_t)bytes);
 }
@@ -867,7 +887,7 @@ static void remove_directories(struct littlefs *fs, const char *path)
          directory = directory->next) {
         if (directory->removed || strcmp(directory->path, path))
             continue;
-        (void)lfs2_dir_close(&fs->lfs, &directory->dir);
+        pull(fs, &directory->dir);
         directory->removed = true;
     }
 }
@@ -1045,10 +1065,17 @@ static void littlefs_space(struct fs_mount *mount, struct fs_space *space)
         space->free_bytes = (nr - (uint64_t)used) * fs->config.block_size;
 }
 
+/* What is still open is written: it would be, were it closed. */
 static void littlefs_unmount(struct fs_mount *mount)
 {
-    littlefs_detach(mount->state);
-    free(mount->state);
+    struct littlefs *fs = mount->state;
+
+    while (fs->nodes)
+        (void)release_node(mount, fs->nodes);
+    while (fs->directories)
+        close_directory(fs, fs->directories);
+    littlefs_detach(fs);
+    free(fs);
 }
 
 static int attach_or_make(struct fs_mount *mount)

@@ -47,7 +47,8 @@ static uint64_t volume_bytes(const struct volume *volume)
     return volume->nr_sectors * VOLUME_SECTOR_BYTES;
 }
 
-/* An address past the end is what a broken image asks for, no disk's fault. */
+/* An address past the end is what a broken image asks for, no disk's fault.
+ * littlefs would take what lies in its cache after an error for the block. */
 static int read_block(const struct lfs2_config *config, lfs2_block_t block,
                       lfs2_off_t skip, void *to, lfs2_size_t bytes)
 {
@@ -56,7 +57,10 @@ static int read_block(const struct lfs2_config *config, lfs2_block_t block,
 
     if (offset + bytes > volume_bytes(volume))
         return LFS2_ERR_CORRUPT;
-    return volume_pread(volume, to, bytes, offset) ? LFS2_ERR_IO : 0;
+    if (!volume_pread(volume, to, bytes, offset))
+        return 0;
+    of(config)->lfs.rcache.block = LITTLEFS_NO_BLOCK;
+    return LFS2_ERR_IO;
 }
 
 static int write_block(const struct lfs2_config *config, lfs2_block_t block,
