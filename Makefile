@@ -109,6 +109,18 @@ $(foreach app,$(APPS),$(eval $(call image,$(app))))
 build/%.elf: build/%.elf.debug
 	$(Q)objcopy --strip-all --remove-section=.comment $< $@
 
+# For the build machine and for dom0.
+build/host/littlefs: tools/littlefs.c build/host/tools/lfs2.o \
+                     build/host/tools/lfs2_util.o
+	$(say) HOSTCC $@
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) $(TP_INC_LFS) -static \
+	    $^ -o $@
+
+build/host/tools/%.o: $(TP_STAMP_SRC_LFS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g -w $(TP_INC_LFS) \
+	    -c $(TP_SRC)/littlefs/$*.c -o $@
+
 -include $(wildcard apps/*/app.mk)
 -include tests/tests.mk
 -include $(shell find build/obj -name '*.d' 2>/dev/null)

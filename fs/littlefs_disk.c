@@ -162,6 +162,16 @@ struct superblock {
     uint32_t struct_tag, version, block_bytes, nr_blocks;
 };
 
+static int check_length(struct littlefs *fs, uint32_t nr_blocks,
+                        uint32_t block_bytes)
+{
+    if ((uint64_t)nr_blocks * block_bytes <= volume_bytes(fs->volume))
+        return 0;
+    log_error("fs", "%s: littlefs is larger than the disk: was it cut off?",
+              fs->volume->name);
+    return LFS2_ERR_CORRUPT;
+}
+
 /* The block size that a superblock there tells; 0: there is none. */
 static int block_size_at(struct littlefs *fs, uint64_t offset)
 {
@@ -175,6 +185,8 @@ static int block_size_at(struct littlefs *fs, uint64_t offset)
         super.block_bytes < BLOCK_MIN || super.block_bytes > BLOCK_MAX ||
         super.block_bytes & (super.block_bytes - 1))
         return 0;
+    if (check_length(fs, super.nr_blocks, super.block_bytes))
+        return LFS2_ERR_IO;
     return (int)super.block_bytes;
 }
 
@@ -189,14 +201,10 @@ static int attach_with(struct littlefs *fs, uint32_t block_bytes)
         free(fs->config.read_buffer);
         return err;
     }
-    if ((uint64_t)fs->lfs.block_count * block_bytes >
-        volume_bytes(fs->volume)) {
-        log_error("fs", "%s: littlefs is larger than the disk: was it cut off?",
-                  fs->volume->name);
+    err = check_length(fs, fs->lfs.block_count, block_bytes);
+    if (err)
         littlefs_detach(fs);
-        return LFS2_ERR_CORRUPT;
-    }
-    return 0;
+    return err;
 }
 
 /* Either of the two superblocks may have been cut off while it was written.

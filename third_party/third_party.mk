@@ -176,11 +176,11 @@ $$(TP_EROFS_C:%=$(1)/erofs/%.o): $(1)/erofs/%.o: $$(TP_STAMP_SRC_EROFS) \
 	$$(TP_Q)$(2) $(3) $$(TP_EROFS_FLAGS) $$(TP_MAP) \
 	    -c $$(TP_SRC)/erofs/lib/$$*.c -o $$@
 
-$(1)/littlefs.a: $(1)/littlefs/lfs2.o $(1)/littlefs/lfs2_util.o
+$(1)/lfs.a: $(1)/lfs/lfs2.o $(1)/lfs/lfs2_util.o
 	$$(TP_SAY) LFS $$@
 	$$(TP_Q)rm -f $$@ && ar rcs $$@ $$^
 
-$(1)/littlefs/%.o: $$(TP_STAMP_SRC_LFS) third_party/third_party.mk $(4)
+$(1)/lfs/%.o: $$(TP_STAMP_SRC_LFS) third_party/third_party.mk $(4)
 	@mkdir -p $$(@D)
 	$$(TP_Q)$(2) $(3) -w $$(TP_INC_LFS) $$(TP_MAP) \
 	    -c $$(TP_SRC)/littlefs/$$*.c -o $$@
@@ -213,13 +213,13 @@ TP_LIB_SQLITE    := $(TP)/sqlite.a
 TP_HOST_LIB_SQLITE := build/host/sqlite.a
 TP_FUZZ_LIB_SQLITE := build/fuzz/sqlite.a
 TP_LIB_EROFS     := $(TP)/erofs.a
-TP_LIB_LFS       := $(TP)/littlefs.a
+TP_LIB_LFS       := $(TP)/lfs.a
 TP_OBJ_PICO      := $(TP)/picohttpparser.o
 TP_HOST_LIB_LWIP := build/host/lwip.a
 TP_HOST_LIB_EROFS := build/host/erofs.a
-TP_HOST_LIB_LFS  := build/host/littlefs.a
+TP_HOST_LIB_LFS  := build/host/lfs.a
 TP_HOST_OBJ_PICO := build/host/picohttpparser.o
 TP_FUZZ_LIB_LWIP := build/fuzz/lwip.a
 TP_FUZZ_LIB_EROFS := build/fuzz/erofs.a
-TP_FUZZ_LIB_LFS  := build/fuzz/littlefs.a
+TP_FUZZ_LIB_LFS  := build/fuzz/lfs.a
 TP_FUZZ_OBJ_PICO := build/fuzz/picohttpparser.o
