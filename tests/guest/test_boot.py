@@ -1,18 +1,29 @@
 # SPDX-License-Identifier: MIT
 """Guests start, with as little memory as they are said to need."""
 
+import re
+
 import web
 from rig import STATIC_IP, equal, expect
 
-SECONDS = 30
+SECONDS = 45
 
 
 def test_hello_says_its_line_in_1_MB(box):
     box.create("hello", memory=1).says("^Hello from Xenolith")
 
 
-def test_hello_says_its_line_in_256_MB(box):
-    box.create("hello", memory=256).says("^Hello from Xenolith")
+def first_line_us(box, memory):
+    """CPU time to hello's line; the least of three, as others run as well."""
+    return min(int(re.search(r"after (\d+) us", box.create(
+        "hello", memory=memory).says("^Hello from Xenolith")[0])[1])
+        for _ in range(3))
+
+
+def test_with_256_MB_it_starts_as_quickly_as_with_4(box):
+    small, large = first_line_us(box, 4), first_line_us(box, 256)
+    # Mapping all memory would take 110 ms of 256 MB, and 2 ms of 4.
+    expect(large < 8 * small, f"{small} us with 4 MB, {large} us with 256")
 
 
 def test_http_serves_many_at_once_in_2_MB(box):
