@@ -2,7 +2,7 @@
 """What a guest needs is missing or comes late: it says so, and goes on."""
 
 import web
-from rig import STATIC_IP
+from rig import DHCP_IP, STATIC_IP, expect
 
 SECONDS = 60
 
@@ -62,6 +62,19 @@ def test_a_vif_that_is_unplugged_and_plugged_in_serves_again(box):
     guest.xl("network-attach", "bridge=xenbr0", "script=vif-quick")
     web.wait(guest, times=2)
     web.serves(box)
+
+
+def test_a_vif_with_another_MAC_gets_addresses_of_its_own(box):
+    guest = web.start(box, cmdline="", address=DHCP_IP,
+                      vif=["bridge=xenbr0,mac=00:16:3e:00:00:a1"])
+    guest.says(r"fe80::216:3eff:fe00:a1/64 \(link-local\)")
+    guest.xl("network-detach", "0")
+    guest.says(f"vif0: {DHCP_IP}/24 is gone")
+    guest.xl("network-attach", "bridge=xenbr0", "script=vif-quick",
+             "mac=00:16:3e:00:00:a2")
+    guest.says(r"net: vif0: 10\.0\.2\.[0-9]+/24 \(dhcp, lease", times=2)
+    guest.says(r"fe80::216:3eff:fe00:a2/64 \(link-local\)")
+    expect("(static)" not in guest.console(), "an address is called static")
 
 
 def test_a_netback_that_starts_anew_serves_again(box):
