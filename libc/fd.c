@@ -87,11 +87,16 @@ uint64_t fd_due(uint64_t limit_ns)
     return limit_ns ? hv_now_ns() + limit_ns : WAIT_FOR_EVER;
 }
 
-int fd_again(const struct fd *fd, uint64_t due_ns, unsigned *tries)
+bool fd_waits(const struct fd *fd)
+{
+    return !(fd->flags & O_NONBLOCK);
+}
+
+int fd_again(bool may_wait, uint64_t due_ns, unsigned *tries)
 {
     int err;
 
-    if (fd->flags & O_NONBLOCK) {
+    if (!may_wait) {
         if ((*tries)++)
             return -EAGAIN;
         wait_turn();
@@ -127,7 +132,7 @@ ssize_t fd_read(int nr, void *to, size_t bytes)
         n = fd->ops->read(fd, to, bytes);
         if (n != -EAGAIN)
             return n;
-        err = fd_again(fd, due_ns, &tries);
+        err = fd_again(fd_waits(fd), due_ns, &tries);
     } while (!err);
     return err;
 }
@@ -144,7 +149,7 @@ static ssize_t write_all(struct fd *fd, const char *from, size_t bytes)
         if (n >= 0)
             done += (size_t)n;
         else if (n == -EAGAIN)
-            n = fd_again(fd, due_ns, &tries);
+            n = fd_again(fd_waits(fd), due_ns, &tries);
         if (n < 0)
             return done ? (ssize_t)done : n;
     } while (done < bytes);

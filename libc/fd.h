@@ -92,6 +92,8 @@ int fd_truncate(int nr, off_t bytes);
 uint64_t fd_due(uint64_t limit_ns);
 /* After -EAGAIN. 0: try again; else what the call is to return. `tries` is 0
  * at first, and counted here. */
-int fd_again(const struct fd *fd, uint64_t due_ns, unsigned *tries);
+int fd_again(bool may_wait, uint64_t due_ns, unsigned *tries);
+/* Is it to wait? */
+bool fd_waits(const struct fd *fd);
 
 #endif

@@ -191,6 +191,11 @@ static void name_done(struct xs_request *request)
     }
 }
 
+const char *net_hostname(void)
+{
+    return net.hostname;
+}
+
 static void all_found(struct xenbus_list *list, int error)
 {
     (void)list;

@@ -40,6 +40,10 @@ void net_listen(void (*fn)(void *arg), void *arg);
 /* Vifs in order, NULL past the last. */
 struct netif *net_vif(unsigned n);
 
+/* The domain's name, as a host name; "" until it is known, which is before the
+ * first address is. */
+const char *net_hostname(void);
+
 /* Any vif has an address that is not link-local. */
 int net_is_up(void);
 

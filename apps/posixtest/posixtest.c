@@ -30,7 +30,8 @@ static const struct command commands[] = {
     {"basics", run_basics},  {"arguments", run_arguments},
     {"lines", run_lines},    {"exit", run_exit},
     {"abort", run_abort},    {"signals", run_signals},
-    {"read", run_read_tree},
+    {"read", run_read_tree}, {"echo", run_echo},
+    {"get", run_get},        {"socket-errors", run_socket_errors},
 };
 
 int main(int argc, char **argv)

@@ -24,5 +24,8 @@ int run_exit(int argc, char **argv);
 int run_abort(int argc, char **argv);
 int run_signals(int argc, char **argv);
 int run_read_tree(int argc, char **argv);
+int run_echo(int argc, char **argv);
+int run_get(int argc, char **argv);
+int run_socket_errors(int argc, char **argv);
 
 #endif

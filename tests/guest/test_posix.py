@@ -6,7 +6,7 @@ import re
 import subprocess
 import tempfile
 
-from rig import Failure, equal, expect
+from rig import DOM0_IP, STATIC_IP, Failure, equal, expect
 
 SECONDS = 60
 SIGINT = 2      # newlib's numbers
@@ -127,3 +127,83 @@ def test_a_disk_that_is_none_ends_the_program(box):
     image = box.put(os.path.join(os.path.dirname(__file__), "rig.py"))
     text = run(box, "read /", status=1, ramdisk=image)
     expect("cannot mount" in text, "no reason")
+
+
+# --- sockets
+
+STATIC = (f"vif0.ip={STATIC_IP}/24 vif0.gw={DOM0_IP} "
+          "vif0.ip6=fd00:2::20/64")
+STATIC_IP6 = "fd00:2::20"
+
+
+def echo(box, how):
+    """An echo server; returns what it said in the end."""
+    guest = start(box, f"echo {how}", cmdline=STATIC, vif=["bridge=xenbr0"])
+    guest.says(f"^echo by {how}")
+    yield guest
+    guest.xl("shutdown")
+    text = result(guest)
+    yield re.search(r"served (\d+) connections, (\d+) bytes, (\d+) datagrams",
+                    text)
+
+
+def echo_to_many(box, how):
+    steps = echo(box, how)
+    next(steps)
+    held = [box.start_client("echo", "tcp", address, 7, 100000, 1)
+            for address in (STATIC_IP, STATIC_IP6) * 3]
+    box.client("echo", "tcp", STATIC_IP, 7, 1000000, 1)
+    box.client("echo", "udp", STATIC_IP, 7, 1000, 20)
+    box.client("echo", "udp", STATIC_IP6, 7, 1000, 20)
+    for client in held:
+        client.ends()
+    served = next(steps)
+    equal((served[1], served[2]), ("7", "1600000"), "connections and bytes")
+    expect(int(served[3]) >= 40, "datagrams are missing")
+
+
+def test_poll_serves_many(box):
+    echo_to_many(box, "poll")
+
+
+def test_select_serves_many(box):
+    echo_to_many(box, "select")
+
+
+def test_calls_that_wait_serve_one_after_the_other(box):
+    steps = echo(box, "waiting")
+    next(steps)
+    for _ in range(3):
+        box.client("echo", "tcp", STATIC_IP, 7, 100000, 1)
+    box.client("echo", "tcp", STATIC_IP6, 7, 300000, 1)
+    equal(next(steps)[2], "600000", "bytes")
+
+
+def test_socket_errors_are_told(box):
+    run(box, f"socket-errors {DOM0_IP}", cmdline=STATIC, vif=["bridge=xenbr0"])
+
+
+PAGE = "x" * 70 + "\n"
+
+
+def test_a_name_is_found_and_its_page_got(box):
+    box.sh("dnsmasq --conf-file=/dev/null --interface=xenbr1 "
+           "--bind-interfaces --no-resolv --no-hosts --pid-file=/run/dns.pid "
+           "--dhcp-range=10.0.3.100,10.0.3.200 --dhcp-leasefile=/root/leases "
+           "--address=/web.test/10.0.3.10")
+    box.sh("cat >/root/answer", stdin=(
+        "HTTP/1.0 200 OK\r\n\r\n" + PAGE * 10000).encode())
+    box.sh("setsid $(which nc) -l -N 10.0.3.10 8000 </root/answer >/dev/null 2>&1 &")
+    try:
+        text = run(box, "get web.test 8000", vif=["bridge=xenbr1"])
+    finally:
+        box.sh("kill $(cat /run/dns.pid)")
+    expect("connected to 10.0.3.10" in text, "not connected")
+    expect("answer: HTTP/1.0 200 OK" in text, "no answer")
+    expect(f"got {19 + 10000 * len(PAGE)} bytes" in text, "another length")
+
+
+def test_without_a_name_server_that_is_said(box):
+    text = run(box, "get web.test 8000", status=1, cmdline=STATIC,
+               vif=["bridge=xenbr0"])
+    expect("web.test: no name server is known" in text, "no reason")
