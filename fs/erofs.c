@@ -59,6 +59,15 @@ ssize_t erofs_dev_read(struct erofs_sb_info *sbi, int device_id, void *buf,
     return volume_pread(state_of(sbi)->volume, buf, len, offset);
 }
 
+/* liberofs adds to a size without a look, so one that no file can have goes no
+ * further than here. */
+static int read_inode(struct erofs_inode *inode)
+{
+    int err = erofs_read_inode_from_disk(inode);
+
+    return !err && inode->i_size > INT64_MAX ? -EFSCORRUPTED : err;
+}
+
 /* The tails of files, packed into one. That inode has no such tail itself, or
  * an image could have us go round in circles. */
 int erofs_packedfile_read(struct erofs_sb_info *sbi, void *buf, erofs_off_t len,
@@ -70,7 +79,9 @@ int erofs_packedfile_read(struct erofs_sb_info *sbi, void *buf, erofs_off_t len,
 
     if (state->in_packed || !sbi->packed_nid)
         return -EFSCORRUPTED;
-    err = erofs_read_inode_from_disk(&packed);
+    err = read_inode(&packed);
+    if (!err && (pos > packed.i_size || len > packed.i_size - pos))
+        err = -EFSCORRUPTED;
     if (err)
         return err;
     state->in_packed = true;
@@ -95,7 +106,7 @@ static int get_inode(struct state *state, erofs_nid_t nid)
     if (state->inode_valid && state->inode.nid == nid)
         return 0;
     state->inode = (struct erofs_inode){.sbi = &state->sbi, .nid = nid};
-    err = erofs_read_inode_from_disk(&state->inode);
+    err = read_inode(&state->inode);
     state->inode_valid = !err;
     return err;
 }
