@@ -9,8 +9,9 @@
  */
 // sources: net/checksum.c net/memory.c net/tcpguard.c net/timeouts.c lwip
 // sources: xen/evtchn.c kernel/loop.c kernel/log.c kernel/random.c
-// sources: tests/fake/hv.c
+// sources: tests/fuzz/lwip_alone.c tests/fake/hv.c
 #include "tests/fake/fake.h"
+#include "tests/fuzz/lwip_alone.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,46 +47,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 /* net/vif.c drops what is less. */
 #define FRAME_MIN  (SIZEOF_ETH_HDR + IP_HLEN)
 
-/* ---- What net/net.c and net/route.c do elsewhere */
-
-uint32_t net_window_more = 44 * 1024;
-
-void net_assert_failed(const char *message, const char *file, int line)
-{
-    fprintf(stderr, "lwip/%s:%d: %s\n", file, line, message);
-    abort();
-}
-
 static uint32_t nr_randoms; /* asked for, by this input */
 
 uint32_t net_random(void)
 {
     return OUR_RANDOM + nr_randoms++ % 32; /* some must differ: ports, ids */
-}
-
-static void every_second(void)
-{
-}
-
-struct netif *route_ipv4(const ip4_addr_t *src, const ip4_addr_t *dest)
-{
-    (void)src;
-    (void)dest;
-    return NULL;
-}
-
-struct netif *route_ipv6(const ip6_addr_t *src, const ip6_addr_t *dest)
-{
-    (void)src;
-    (void)dest;
-    return NULL;
-}
-
-const ip6_addr_t *route_gateway6(struct netif *netif, const ip6_addr_t *dest)
-{
-    (void)netif;
-    (void)dest;
-    return NULL;
 }
 
 /* ---- The guest */
@@ -175,7 +141,7 @@ static void start(void)
     fake_start(&(struct fake_config){.seed = 1});
     loop_init(&loop);
     random_init(&random_state);
-    timeouts_init(&loop, every_second);
+    timeouts_init(&loop, lwip_alone_every_second);
     tcpguard_init(&loop, &random_state);
     lwip_init();
     fake_run_for(&loop, NS_PER_S);
