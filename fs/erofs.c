@@ -29,7 +29,7 @@
 
 struct state {
     struct erofs_sb_info sbi;
-    struct volume *volume;
+    struct cache *cache;
     struct erofs_inode inode; /* used last */
     bool inode_valid;
     bool in_packed; /* reading the packed inode */
@@ -56,7 +56,7 @@ ssize_t erofs_dev_read(struct erofs_sb_info *sbi, int device_id, void *buf,
 {
     if (device_id)
         return -ENODEV;
-    return volume_pread(state_of(sbi)->volume, buf, len, offset);
+    return cache_pread(state_of(sbi)->cache, buf, len, offset);
 }
 
 /* liberofs adds to a size without a look, so one that no file can have goes no
@@ -361,7 +361,7 @@ static int erofs_mount(struct fs_mount *mount)
     if (!state)
         return -XEN_ENOMEM;
     mount->state = state;
-    state->volume = mount->volume;
+    state->cache = &mount->cache;
     err = erofs_read_superblock(&state->sbi);
     if (!err)
         err = check_root(state);

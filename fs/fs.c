@@ -108,7 +108,7 @@ static void serve(struct fiber *fiber)
             fiber_park();
     }
     if (!mount->status)
-        mount->type->unmount(mount);
+        fs_unmount(mount);
 }
 
 static void finished(struct fiber *fiber)

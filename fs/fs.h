@@ -50,6 +50,7 @@
 #ifndef FS_FS_H
 #define FS_FS_H
 
+#include "fs/cache.h"
 #include "fs/disk.h"
 #include "kernel/fiber.h"
 #include "kernel/options.h"
@@ -60,6 +61,13 @@ struct app;
 #define FS_PATH_MAX   1024 /* bytes with the NUL; it lies on a fiber's stack */
 #define FS_MOUNTS_MAX 4    /* more have no use yet; raise it at will */
 #define FS_PLACE_MAX  64   /* bytes of a mount's place with the NUL */
+
+/* A mount's cache, KiB, unless cache= says otherwise: a share of the memory
+ * that there is. What is read again and again, directories above all, seldom is
+ * more. */
+#define FS_CACHE_SHARE   32
+#define FS_CACHE_KIB_MIN 64
+#define FS_CACHE_KIB_MAX 1024
 
 /* Not in Xen's list of errors; Linux's numbers. */
 #define FS_EFBIG 27
@@ -132,6 +140,7 @@ struct fs_mount {
     char disk[DISK_NAME_MAX];
     char place[FS_PLACE_MAX]; /* "" is the root, "/data" */
     struct volume *volume;    /* the disk; NULL: not opened yet */
+    struct cache cache;       /* of it; the ramdisk has none */
     const struct fs_type *type;
     void *state; /* the type's */
     struct fs *fs;
@@ -148,6 +157,7 @@ struct fs {
     struct app *app;
     struct fs_mount mounts[FS_MOUNTS_MAX];
     unsigned nr_mounts;
+    uint64_t cache_kib; /* of each mount */
     struct fs_request *answered, **answered_tail;
     struct task task;
     unsigned nr_fibers, nr_mounting;

@@ -1122,6 +1122,7 @@ static int littlefs_mount(struct fs_mount *mount)
         return -XEN_ENOMEM;
     mount->state = fs;
     fs->volume = mount->volume;
+    fs->cache = &mount->cache;
     err = attach_or_make(mount);
     if (err == LFS2_ERR_INVAL)
         log_error("fs",

@@ -17,10 +17,11 @@ struct littlefs {
     struct lfs2 lfs;
     struct lfs2_config config;
     struct volume *volume;
-    bool unflushed;  /* something was written since the last flush */
-    bool stale;      /* a change failed half-way: see littlefs_recover */
-    bool complained; /* about a corrupt disk */
-    char *scratch;   /* cache_size bytes, for within one call */
+    struct cache *cache; /* of it */
+    bool unflushed;      /* something was written since the last flush */
+    bool stale;          /* a change failed half-way: see littlefs_recover */
+    bool complained;     /* about a corrupt disk */
+    char *scratch;       /* cache_size bytes, for within one call */
     struct littlefs_node *nodes;
     struct littlefs_directory *directories;
 };
@@ -28,7 +29,7 @@ struct littlefs {
 /* ---- littlefs_disk.c. Errors are littlefs'. */
 
 /* Find the file system on the volume and mount it; `fs` is zeroed but for its
- * volume. LFS2_ERR_INVAL: there is none. */
+ * volume and cache. LFS2_ERR_INVAL: there is none. */
 must_check int littlefs_attach(struct littlefs *fs);
 void littlefs_detach(struct littlefs *fs);
 /* Make a new file system of the whole volume, which must be empty: if its

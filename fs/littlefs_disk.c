@@ -22,6 +22,8 @@
 /* Blocks that an image may have: littlefs' least, and what is ever sensible. */
 #define BLOCK_MIN     128
 #define BLOCK_MAX     (1 << 20)
+/* The two superblocks: less is no file system. */
+#define BLOCKS_MIN    2
 /* Blocks that we make: an open file's cache, and a step of its growth. */
 #define BLOCK_BYTES   4096
 /* One read of a file's data, one write; there is one for each open file. */
@@ -52,12 +54,11 @@ static uint64_t volume_bytes(const struct volume *volume)
 static int read_block(const struct lfs2_config *config, lfs2_block_t block,
                       lfs2_off_t skip, void *to, lfs2_size_t bytes)
 {
-    struct volume *volume = of(config)->volume;
     uint64_t offset = (uint64_t)block * config->block_size + skip;
 
-    if (offset + bytes > volume_bytes(volume))
+    if (offset + bytes > volume_bytes(of(config)->volume))
         return LFS2_ERR_CORRUPT;
-    if (!volume_pread(volume, to, bytes, offset))
+    if (!cache_pread(of(config)->cache, to, bytes, offset))
         return 0;
     of(config)->lfs.rcache.block = LITTLEFS_NO_BLOCK;
     return LFS2_ERR_IO;
@@ -69,8 +70,8 @@ static int write_block(const struct lfs2_config *config, lfs2_block_t block,
     uint64_t offset = (uint64_t)block * config->block_size + skip;
 
     of(config)->unflushed = true;
-    return volume_pwrite(of(config)->volume, from, bytes, offset) ? LFS2_ERR_IO
-                                                                  : 0;
+    return cache_pwrite(of(config)->cache, from, bytes, offset) ? LFS2_ERR_IO
+                                                                : 0;
 }
 
 static int erase_block(const struct lfs2_config *config, lfs2_block_t block)
@@ -179,11 +180,12 @@ static int block_size_at(struct littlefs *fs, uint64_t offset)
 
     if (offset + sizeof(super) > volume_bytes(fs->volume))
         return 0;
-    if (volume_pread(fs->volume, &super, sizeof(super), offset))
+    if (cache_pread(fs->cache, &super, sizeof(super), offset))
         return LFS2_ERR_IO;
     if (memcmp(super.magic, "littlefs", sizeof(super.magic)) ||
         super.block_bytes < BLOCK_MIN || super.block_bytes > BLOCK_MAX ||
-        super.block_bytes & (super.block_bytes - 1))
+        super.block_bytes & (super.block_bytes - 1) ||
+        super.block_bytes > volume_bytes(fs->volume) / BLOCKS_MIN)
         return 0;
     if (check_length(fs, super.nr_blocks, super.block_bytes))
         return LFS2_ERR_IO;
@@ -235,7 +237,7 @@ static int check_empty(struct littlefs *fs)
     for (uint64_t at = 0; at < EMPTY_BYTES; at += sizeof(piece)) {
         if (at + sizeof(piece) > volume_bytes(fs->volume))
             break;
-        if (volume_pread(fs->volume, piece, sizeof(piece), at))
+        if (cache_pread(fs->cache, piece, sizeof(piece), at))
             return LFS2_ERR_IO;
         for (size_t i = 0; i < sizeof(piece); i++)
             if (piece[i])
@@ -261,8 +263,9 @@ int littlefs_make(struct littlefs *fs)
     if (err)
         return err;
     fs->config.block_count = nr_blocks(fs);
-    err = fs->config.block_count < 2 ? LFS2_ERR_NOSPC
-                                     : lfs2_format(&fs->lfs, &fs->config);
+    err = fs->config.block_count < BLOCKS_MIN
+              ? LFS2_ERR_NOSPC
+              : lfs2_format(&fs->lfs, &fs->config);
     free(fs->config.read_buffer);
     return err;
 }

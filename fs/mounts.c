@@ -3,7 +3,8 @@
  * Which volume is mounted where: mount=DISK:TYPE:PLACE[:ro|:rw|:new],...
  *
  * The option is read at once, by fs_plan. Disks take their time, and only then
- * tell whether they can be written: fs_mount opens them, in the mount's fiber.
+ * tell whether they can be written: fs_mount opens them, in the mount's fiber,
+ * and gives each a cache.
  * Who adds a file system adds it to `types`.
  */
 #include "apps/app.h"
@@ -105,12 +106,27 @@ static const char *plan_one(struct fs *fs, struct word text)
     return NULL;
 }
 
+/* The size of caches: what cache= says, or by the memory there is. */
+static int plan_caches(struct fs *fs)
+{
+    uint64_t kib = pages_available(fs->app->pages) * (XEN_PAGE_SIZE / 1024) /
+                   FS_CACHE_SHARE;
+
+    if (kib < FS_CACHE_KIB_MIN)
+        kib = FS_CACHE_KIB_MIN;
+    fs->cache_kib = kib < FS_CACHE_KIB_MAX ? kib : FS_CACHE_KIB_MAX;
+    return options_number(fs->app->options, "cache", 0, UINT32_MAX,
+                          &fs->cache_kib) < 0
+               ? -XEN_EINVAL
+               : 0;
+}
+
 int fs_plan(struct fs *fs)
 {
     const char *value = hv_info()->module ? DEFAULT : "";
     struct word text;
 
-    if (options_text(fs->app->options, "mount", &value) < 0)
+    if (options_text(fs->app->options, "mount", &value) < 0 || plan_caches(fs))
         return -XEN_EINVAL;
     text = (struct word){value, strlen(value)};
     while (text.len) {
@@ -145,6 +161,17 @@ static bool is_in_use(const struct fs_mount *mount)
     return false;
 }
 
+/* Without one it is slow, and goes. */
+static void give_cache(struct fs_mount *mount)
+{
+    struct fs *fs = mount->fs;
+    uint64_t kib = mount->volume->in_memory ? 0 : fs->cache_kib;
+
+    if (cache_init(&mount->cache, mount->volume, fs->app->pages, kib * 1024))
+        log_warn("fs", "%s: no memory for a cache of %u KiB: it has none",
+                 mount->disk, (unsigned)kib);
+}
+
 int fs_mount(struct fs_mount *mount)
 {
     struct volume *volume;
@@ -165,5 +192,15 @@ int fs_mount(struct fs_mount *mount)
         mount->volume = NULL;
         return -XEN_EBUSY;
     }
-    return mount->type->mount(mount);
+    give_cache(mount);
+    err = mount->type->mount(mount);
+    if (err)
+        cache_destroy(&mount->cache);
+    return err;
+}
+
+void fs_unmount(struct fs_mount *mount)
+{
+    mount->type->unmount(mount);
+    cache_destroy(&mount->cache);
 }

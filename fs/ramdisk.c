@@ -41,6 +41,7 @@ int ramdisk_init(struct ramdisk *ramdisk, struct loop *loop)
                 .nr_sectors = info->module_bytes / VOLUME_SECTOR_BYTES,
                 .block_sectors = 1,
                 .read_only = true,
+                .in_memory = true,
                 .start = start,
             },
         .loop = loop,

@@ -12,8 +12,9 @@
 struct fs_type {
     const char *name;     /* as in mount= */
     unsigned stack_pages; /* its fiber's */
-    /* mount->volume, place, read_only and make are set. After an error there is
-     * nothing to unmount. */
+    /* mount->volume, cache, place, read_only and make are set; the volume is
+     * read and written through the cache. After an error there is nothing to
+     * unmount. */
     int (*mount)(struct fs_mount *mount);
     void (*unmount)(struct fs_mount *mount);
     /* `path` is relative to the mount; "" is its root. */
@@ -52,6 +53,7 @@ extern const struct fs_type fs_erofs, fs_littlefs;
 must_check int fs_plan(struct fs *fs);
 /* mounts.c, in the mount's fiber: open its disk, and mount it. */
 must_check int fs_mount(struct fs_mount *mount);
+void fs_unmount(struct fs_mount *mount);
 
 /* ---- fs.c, for requests.c */
 

@@ -46,7 +46,8 @@ struct volume {
     uint32_t block_sectors; /* the smallest piece that can be asked for, and
                              * its alignment: a power of two, 1 to 8 */
     bool read_only;
-    bool discards; /* discarding may help */
+    bool discards;  /* discarding may help */
+    bool in_memory; /* reading is a copy: nothing is gained by another */
     /* A part of another volume, and where it begins there; NULL, 0: it is none
      * (fs/partition.h). */
     struct volume *whole;

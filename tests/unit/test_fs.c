@@ -3,7 +3,8 @@
  * Files from images that mkfs.erofs made (tests/unit/images), through the whole
  * of fs/, on a ramdisk that may be slow, broken or cut short.
  */
-// sources: fs/fs.c fs/requests.c fs/mounts.c fs/volume.c fs/ramdisk.c
+// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c fs/volume.c
+// sources: fs/ramdisk.c
 // sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
 // sources: fs/disks.c fs/disk.c fs/partition.c
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c

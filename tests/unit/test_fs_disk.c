@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Disks as volumes, and file systems on them, with the fake blkback. */
-// sources: fs/fs.c fs/requests.c fs/mounts.c fs/volume.c fs/ramdisk.c
+// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c fs/volume.c
+// sources: fs/ramdisk.c
 // sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
 // sources: fs/disks.c fs/disk.c fs/partition.c
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c

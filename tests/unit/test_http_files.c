@@ -10,7 +10,8 @@
 // sources: apps/http/http_field.c apps/http/http_date.c
 // sources: apps/http/http_wants.c
 // sources: apps/http/http_site.c apps/http/http_text.c pico
-// sources: fs/fs.c fs/requests.c fs/mounts.c fs/volume.c fs/ramdisk.c
+// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c fs/volume.c
+// sources: fs/ramdisk.c
 // sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
 // sources: fs/disks.c fs/disk.c fs/partition.c
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c

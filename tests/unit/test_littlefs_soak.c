@@ -9,7 +9,7 @@
  * Calls that failed may have been done, when they are about names: the disk is
  * asked.
  */
-// sources: fs/fs.c fs/requests.c fs/mounts.c fs/volume.c
+// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c fs/volume.c
 // sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c xen/evtchn.c
@@ -57,6 +57,10 @@ static struct name names[NAMES_MAX];
 static unsigned nr_names;
 static struct handle handles[HANDLES_MAX];
 static unsigned nr_errors; /* calls that failed because of the disk */
+static unsigned cache_kib; /* of the next start */
+
+/* None; one that is always too small; one that has everything. */
+static const unsigned caches[] = {0, 32, 1024};
 
 /* ---- Chance: a run repeats, whatever the machine does meanwhile. */
 
@@ -571,6 +575,14 @@ static void check_all(void)
 }
 
 /* Power off and on, or an orderly end that writes what is open. */
+static int start(const char *mount)
+{
+    char cmdline[80];
+
+    snprintf(cmdline, sizeof(cmdline), "%s cache=%u", mount, cache_kib);
+    return files_start(cmdline);
+}
+
 static void start_anew(const char *mount)
 {
     for (unsigned i = 0; i < HANDLES_MAX; i++)
@@ -579,7 +591,7 @@ static void start_anew(const char *mount)
     files_stop();
     if (fake_volume.is_cut)
         fake_volume_cut(percent(33) ? 100 : percent(50) ? 50 : 0);
-    assert_int_equal(files_start(mount), 0);
+    assert_int_equal(start(mount), 0);
     for (unsigned i = 0; i < HANDLES_MAX; i++)
         put(handles[i].content);
     memset(handles, 0, sizeof(handles));
@@ -670,7 +682,7 @@ static void prepare(uint64_t nr_sectors, unsigned number)
     nr_errors = 0;
     pending = NOTHING;
     fake_volume_make(nr_sectors, 1);
-    assert_int_equal(files_start(NEW), 0);
+    assert_int_equal(start(NEW), 0);
 }
 
 static void finish(void)
@@ -687,6 +699,7 @@ static void anything_goes(void **state)
 {
     (void)state;
     for (unsigned number = 0; number < 4; number++) {
+        cache_kib = caches[number % array_size(caches)];
         prepare(LARGE, number);
         for (unsigned i = 0; i < 5000; i++) {
             if (do_something())
@@ -708,6 +721,7 @@ static void the_disk_may_be_full(void **state)
 
     (void)state;
     for (unsigned number = 0; number < 8; number++) {
+        cache_kib = caches[number % array_size(caches)];
         prepare(SMALL, 1000 + number);
         for (unsigned i = 0; i < 1500; i++) {
             if (do_something())
@@ -747,6 +761,7 @@ static void the_power_may_go_at_any_write(void **state)
     uint64_t nth = 1;
 
     (void)state;
+    cache_kib = 32;
     while (cut_at(nth, 2000))
         nth++;
     assert_true(nth > 100);
@@ -776,14 +791,27 @@ static bool fail_at(uint64_t nth, uint64_t more)
     return failed;
 }
 
-static void any_request_may_fail(void **state)
+static uint64_t fail_each(unsigned kib)
 {
     uint64_t nth = 1;
 
-    (void)state;
+    cache_kib = kib;
     while (fail_at(nth, nth % 3))
         nth += 1 + nth / 50;
-    assert_true(nth > 300);
+    return nth;
+}
+
+static void any_request_may_fail(void **state)
+{
+    (void)state;
+    assert_true(fail_each(0) > 300);
+}
+
+/* Fewer are for reading; some of these are ahead of it. */
+static void any_request_of_a_cache_may_fail(void **state)
+{
+    (void)state;
+    assert_true(fail_each(32) > 100);
 }
 
 int main(void)
@@ -793,6 +821,7 @@ int main(void)
         cmocka_unit_test(the_disk_may_be_full),
         cmocka_unit_test(the_power_may_go_at_any_write),
         cmocka_unit_test(any_request_may_fail),
+        cmocka_unit_test(any_request_of_a_cache_may_fail),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
