@@ -45,6 +45,8 @@ build/fuzz/obj/tests/fake/%.o build/fuzz/obj/tests/unit/%.o: \
 # ASan of fibers.
 TEST_LINK := -Wl,--wrap=page_alloc,--wrap=page_alloc_zeroed,--wrap=page_free \
     -Wl,--wrap=fiber_switch,--wrap=fiber_context_init
+# Sums that always hold: tests/fuzz/fuzz_littlefs.c.
+build/fuzz/fuzz_littlefs: TEST_LINK += -Wl,--wrap=lfs2_crc
 TEST_ENV  := ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 \
     UBSAN_OPTIONS=print_stacktrace=1 SEED=$(SEED)
 
