@@ -25,6 +25,7 @@ struct fake_written {
 struct pending {
     struct timer timer;
     struct volume_request *request;
+    char *read; /* what arrives then */
 };
 
 static size_t bytes_of(uint64_t nr_sectors)
@@ -155,17 +156,32 @@ static void fail(struct volume_request *request)
         write_sectors(request);
 }
 
+/* Until the answer, the room for it holds anything. */
+static void hold_back(struct pending *pending)
+{
+    struct volume_request *request = pending->request;
+    size_t bytes = bytes_of(request->nr);
+
+    pending->read = malloc(bytes);
+    memcpy(pending->read, request->to, bytes);
+    memset(request->to, 0xdd, bytes);
+}
+
 static void answer(struct timer *timer)
 {
     struct pending *pending = container_of(timer, struct pending, timer);
     struct volume_request *request = pending->request;
 
+    if (pending->read)
+        memcpy(request->to, pending->read, bytes_of(request->nr));
+    free(pending->read);
     free(pending);
     request->done(request);
 }
 
 static void start(struct volume *volume, struct volume_request *request)
 {
+    uint64_t due_ns = loop_now(fake_volume.loop) + fake_volume.latency_ns;
     struct pending *pending;
 
     (void)volume;
@@ -176,8 +192,11 @@ static void start(struct volume *volume, struct volume_request *request)
         serve(request);
     pending = calloc(1, sizeof(*pending));
     pending->request = request;
-    timer_start(fake_volume.loop, &pending->timer,
-                loop_now(fake_volume.loop) + fake_volume.latency_ns, answer);
+    if (request->op == VOLUME_READ) {
+        due_ns += fake_volume.read_ns;
+        hold_back(pending);
+    }
+    timer_start(fake_volume.loop, &pending->timer, due_ns, answer);
 }
 
 /* ---- The disk */

@@ -17,6 +17,7 @@ struct fake_volume {
     struct fake_written *unflushed, **unflushed_tail; /* the writes since */
 
     uint64_t latency_ns; /* a microsecond */
+    uint64_t read_ns;    /* a read takes so much longer */
     bool ignores_flush;  /* says that it did: for tests of the tests */
     /* The nth request from now on (1: the next) fails, and after it the
      * fail_more next ones; 0: none. */
