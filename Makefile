@@ -133,7 +133,7 @@ build/host/tools/%.o: $(TP_STAMP_SRC_LFS)
 APP  ?= http
 PORT ?= 8080
 
-.PHONY: setup run test soak bench-boot size lint help clean
+.PHONY: setup run test soak bench-boot bench-disk size lint help clean
 setup: ## install what is missing and fetch third-party sources
 	@tools/setup
 
@@ -152,6 +152,9 @@ soak: $(IMAGES) ## the guest tests that take long: many kills, many connections
 
 bench-boot: $(IMAGES) ## CPU time to a guest's first line, and least memory
 	@bench/boot
+
+bench-disk: build/diskbench.elf ## a disk's rates and CPU time, beside Linux's
+	@bench/disk
 
 size: $(IMAGES) ## bytes of every image, and of its parts
 	@tools/size $(IMAGES)
