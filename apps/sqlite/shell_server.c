@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fiber takes the first of those who are ready, runs a piece of its
+ * command, tells its owner, and puts it behind the others if there is more.
+ *
+ *     rests --wake--> ready --> runs --> rests, ready
+ *                       ^         '----> blocked (by a lock)
+ *                       '----------------'  somebody else got on, or patience
+ *                                           has an end
+ *
+ * A client is freed by the fiber only, since closing its connection may wait
+ * for a disk. So whatever happens while a piece runs, and while its owner is
+ * told, the client is still there.
+ *
+ * A connection of the server's own, the keeper, is open from first to last: the
+ * database is checked and recovered before anybody comes, a database in memory
+ * stays, and the log is written back when the keeper goes.
+ */
+#include "apps/sqlite/shell_server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Of SQLite's memory; above it pages are reused, and those of others' caches
+ * are given back. */
+#define SOFT_PERCENT  75
+/* A connection's cache, if others leave it room. */
+#define CACHE_PERCENT 50
+/* The longest text, blob or row, and what SQLite makes of it on its way. */
+#define VALUE_PERCENT 10
+#define VALUE_MAX     (64 << 20)
+
+/* ---- Queues */
+
+static void make_ready(struct shell_client *client)
+{
+    struct shell_server *server = client->server;
+
+    client->place = SHELL_READY;
+    client->next = NULL;
+    *server->ready_last = client;
+    server->ready_last = &client->next;
+    fiber_wake(&server->fiber);
+}
+
+static struct shell_client *take_ready(struct shell_server *server)
+{
+    struct shell_client *client = server->ready;
+
+    if (!client)
+        return NULL;
+    server->ready = client->next;
+    if (!server->ready)
+        server->ready_last = &server->ready;
+    client->place = SHELL_RUNS;
+    return client;
+}
+
+static void unlink_from(struct shell_client **link, struct shell_client *client)
+{
+    while (*link != client)
+        link = &(*link)->next;
+    *link = client->next;
+}
+
+static void unblock(struct shell_client *client)
+{
+    unlink_from(&client->server->blocked, client);
+    make_ready(client);
+}
+
+/* Somebody got on, so perhaps a lock is gone. */
+static void unblock_all(struct shell_server *server)
+{
+    while (server->blocked)
+        unblock(server->blocked);
+}
+
+static void lose_patience(struct timer *timer)
+{
+    struct shell_client *client =
+        container_of(timer, struct shell_client, patience);
+
+    client->is_impatient = true;
+    if (client->place == SHELL_BLOCKED)
+        unblock(client);
+}
+
+static void block(struct shell_client *client)
+{
+    struct shell_server *server = client->server;
+    struct loop *loop = server->app->loop;
+
+    if (!client->patience.active) {
+        server->waited++;
+        timer_start(loop, &client->patience, hv_now_ns() + SHELL_BUSY_NS,
+                    lose_patience);
+    }
+    client->place = SHELL_BLOCKED;
+    client->next = server->blocked;
+    server->blocked = client;
+}
+
+/* ---- Running, in the fiber */
+
+/* Let the loop turn, if it is time. */
+static void breathe(struct shell_server *server)
+{
+    if (hv_now_ns() - server->breath_ns < SHELL_BREATH_NS)
+        return;
+    fiber_wake(&server->fiber);
+    fiber_park();
+    server->breath_ns = hv_now_ns();
+}
+
+static bool go_on(struct shell *shell)
+{
+    struct shell_client *client =
+        container_of(shell, struct shell_client, shell);
+    struct shell_server *server = client->server;
+    uint64_t used_ns = client->used_ns + hv_now_ns() - server->slice_ns;
+
+    breathe(server);
+    if (!client->changed || server->is_stopping) {
+        shell_stop_because(shell, "the guest is shutting down");
+        return false;
+    }
+    if (used_ns > server->statement_ns) {
+        server->timed_out++;
+        shell_stop_because(shell, "took longer than a statement may");
+        return false;
+    }
+    return true;
+}
+
+/* What others keep in their caches is worth less than an error. */
+static void make_memory(struct shell_server *server)
+{
+    if (sqlite3_memory_used() < sqlite3_soft_heap_limit64(-1))
+        return;
+    for (struct shell_client *c = server->clients; c; c = c->next_of_all)
+        if (c->shell.db && c->place != SHELL_RUNS)
+            sqlite3_db_release_memory(c->shell.db);
+    sqlite3_db_release_memory(server->keeper);
+}
+
+static void bury(struct shell_client *client)
+{
+    struct shell_server *server = client->server;
+    struct shell_client **link = &server->clients;
+
+    while (*link != client)
+        link = &(*link)->next_of_all;
+    *link = client->next_of_all;
+    server->nr_clients--;
+    timer_stop(server->app->loop, &client->patience);
+    shell_end(&client->shell);
+    free(client);
+    unblock_all(server);
+}
+
+static void run_client(struct shell_client *client)
+{
+    struct shell_server *server = client->server;
+    bool got_on;
+
+    make_memory(server);
+    server->slice_ns = hv_now_ns();
+    got_on = shell_run(&client->shell, !client->is_impatient);
+    client->used_ns += hv_now_ns() - server->slice_ns;
+    if (!got_on && client->changed) {
+        block(client);
+        return;
+    }
+    timer_stop(server->app->loop, &client->patience);
+    client->is_impatient = false;
+    if (client->shell.input.command == SHELL_NONE)
+        client->used_ns = 0;
+    unblock_all(server);
+    client->place = SHELL_RESTS;
+    if (client->changed)
+        client->changed(client);
+    shell_server_wake(client);
+}
+
+static void serve(struct shell_server *server)
+{
+    struct shell_client *client = take_ready(server);
+
+    if (!client) {
+        fiber_park();
+        server->breath_ns = hv_now_ns();
+    } else if (!client->changed) {
+        bury(client);
+    } else if (shell_is_ready(&client->shell)) {
+        run_client(client);
+    } else {
+        client->place = SHELL_RESTS;
+    }
+    breathe(server);
+}
+
+/* ---- The database, in the fiber */
+
+static int open_volume(struct shell_server *server)
+{
+    int err;
+
+    if (!strcmp(server->disk, ":memory:")) {
+        /* One that all connections share, which SQLite knows by its slash. */
+        server->site.database = "/memory";
+        server->site.vfs = "memdb";
+        return 0;
+    }
+    err = disks_open(&server->disks, server->disk, &server->volume);
+    if (!err)
+        err = sqlite_add(&server->file, server->volume, server->format);
+    if (err)
+        server->volume = NULL;
+    else
+        server->site.database = server->volume->name;
+    return err;
+}
+
+static int must(struct shell_server *server, const char *sql)
+{
+    return sqlite3_exec(server->keeper, sql, NULL, NULL, NULL);
+}
+
+static bool is_writable(const struct shell_server *server)
+{
+    return server->volume && !server->volume->read_only;
+}
+
+/* The connection that stays. Reading the schema recovers the database. */
+static int open_keeper(struct shell_server *server)
+{
+    char journal[40];
+    int rc = sqlite3_open_v2(server->site.database, &server->keeper,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                             server->site.vfs);
+
+    sqlite3_snprintf(sizeof(journal), journal, "PRAGMA journal_mode=%s",
+                     server->journal);
+    if (!rc && is_writable(server))
+        rc = must(server, journal);
+    if (!rc)
+        rc = must(server, "SELECT count(*) FROM sqlite_schema");
+    if (!rc)
+        return 0;
+    log_error("sqlite", "%s: the database cannot be opened: %s", server->disk,
+              sqlite3_errmsg(server->keeper));
+    return -XEN_EIO;
+}
+
+static int open_database(struct shell_server *server)
+{
+    int64_t heap = (int64_t)server->heap_bytes;
+    int err;
+
+    sqlite3_hard_heap_limit64(heap);
+    sqlite3_soft_heap_limit64(heap / 100 * SOFT_PERCENT);
+    server->site.cache_kib = server->heap_bytes / 1024 / 100 * CACHE_PERCENT;
+    heap = heap / 100 * VALUE_PERCENT;
+    server->site.value_bytes = heap < VALUE_MAX ? (int)heap : VALUE_MAX;
+    err = open_volume(server);
+    return err ? err : open_keeper(server);
+}
+
+/* What cannot be written back now is in the log, for the next start. */
+static void close_database(struct shell_server *server)
+{
+    if (sqlite3_close(server->keeper))
+        log_warn("sqlite", "%s: not closed well", server->disk);
+    if (server->volume)
+        sqlite_remove(&server->file);
+    sqlite3_shutdown();
+}
+
+static void run(struct fiber *fiber)
+{
+    struct shell_server *server =
+        container_of(fiber, struct shell_server, fiber);
+    int status = open_database(server);
+
+    server->opened(server, status);
+    while (!server->is_stopping || server->nr_clients)
+        serve(server);
+    close_database(server);
+}
+
+/* ---- .status */
+
+static void add_number(sqlite3_str *out, const char *name, uint64_t number)
+{
+    sqlite3_str_appendf(out, "%s\t%llu\n", name, (unsigned long long)number);
+}
+
+static void add_status(struct shell_site *site, sqlite3_str *out)
+{
+    const struct shell_server *server =
+        container_of(site, struct shell_server, site);
+    const struct database *db = &server->file.database;
+
+    add_number(out, "heap_limit_bytes", server->heap_bytes);
+    add_number(out, "stack_bytes", fiber_stack_used(&server->fiber));
+    add_number(out, "clients", server->nr_clients);
+    add_number(out, "statements_timed_out", server->timed_out);
+    add_number(out, "statements_waited", server->waited);
+    if (!server->volume)
+        return;
+    add_number(out, "database_bytes", database_bytes(db, DATABASE_MAIN));
+    add_number(out, "database_room_bytes", database_room(db));
+    add_number(out, "journal_bytes", database_bytes(db, DATABASE_JOURNAL));
+    add_number(out, "disk_reads", db->stats.reads);
+    add_number(out, "disk_read_bytes", db->stats.read_bytes);
+    add_number(out, "disk_writes", db->stats.writes);
+    add_number(out, "disk_written_bytes", db->stats.written_bytes);
+    add_number(out, "disk_flushes", db->stats.flushes);
+}
+
+/* ---- On the loop */
+
+int shell_server_start(struct shell_server *server)
+{
+    struct app *app = server->app;
+
+    server->ready_last = &server->ready;
+    server->site.go_on = go_on;
+    server->site.status = add_status;
+    disks_init(&server->disks, app);
+    sqlite_start(app->loop, app->random);
+    if (!fiber_start(&server->fiber, app->loop, app->pages, SHELL_STACK_PAGES,
+                     run))
+        return 0;
+    log_error("sqlite", "no memory for a stack of %u pages", SHELL_STACK_PAGES);
+    return -XEN_ENOMEM;
+}
+
+void shell_server_stop(struct shell_server *server)
+{
+    server->is_stopping = true;
+    disks_leave(&server->disks);
+    if (server->fiber.started)
+        fiber_wake(&server->fiber);
+    while (server->fiber.started)
+        loop_turn(server->app->loop);
+    disks_close(&server->disks);
+}
+
+int shell_server_join(struct shell_server *server, struct shell_client *client)
+{
+    if (server->nr_clients >= server->clients_max)
+        return -XEN_EBUSY;
+    server->nr_clients++;
+    client->server = server;
+    client->next_of_all = server->clients;
+    server->clients = client;
+    shell_init(&client->shell, &server->site);
+    return 0;
+}
+
+void shell_server_wake(struct shell_client *client)
+{
+    if (client->place == SHELL_RESTS &&
+        (!client->changed || shell_is_ready(&client->shell)))
+        make_ready(client);
+}
+
+void shell_server_leave(struct shell_client *client)
+{
+    client->changed = NULL;
+    if (client->place == SHELL_BLOCKED)
+        unblock(client);
+    else
+        shell_server_wake(client);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One database and its clients, wherever they come from. SQLite runs on one
+ * fiber; clients take turns on it, some kilobytes of rows each.
+ *
+ *     client->changed = changed;
+ *     shell_server_join(server, client)
+ *     shell_receive(&client->shell, ...)    (apps/sqlite/shell.h)
+ *     shell_server_wake(client)             there may be something to do
+ *       -> changed(client)                  there may be output, or room
+ *     shell_server_leave(client)            never again
+ *
+ * A statement that needs a lock another client has is tried again when that one
+ * got on, for SHELL_BUSY_NS. A long one lets the loop turn, and ends when it
+ * takes too long or its client has gone.
+ */
+#ifndef APPS_SQLITE_SHELL_SERVER_H
+#define APPS_SQLITE_SHELL_SERVER_H
+
+#include "apps/app.h"
+#include "apps/sqlite/shell.h"
+#include "fs/disk.h"
+#include "fs/sqlite.h"
+#include "kernel/fiber.h"
+
+/* SQLite's stack: its own limits on what nests (fs/sqlite/sqlite_options.h, and
+ * JSON's 1000 levels) take half of it at most. */
+#define SHELL_STACK_PAGES 128
+/* Who waits for another's transaction is told so after this time: that of a
+ * person who thinks in the middle of one is longer, that of a program not. */
+#define SHELL_BUSY_NS     (5 * NS_PER_S)
+/* How long SQLite may run before the loop turns. */
+#define SHELL_BREATH_NS   (1 * NS_PER_MS)
+
+struct shell_server;
+
+struct shell_client {
+    struct shell shell;
+    /* The owner's; in the fiber. NULL: it has left. */
+    void (*changed)(struct shell_client *client);
+    /* The server's: */
+    struct shell_server *server;
+    struct shell_client *next_of_all, *next;
+    enum shell_place {
+        SHELL_RESTS,
+        SHELL_READY,
+        SHELL_RUNS,
+        SHELL_BLOCKED
+    } place;
+    struct timer patience; /* until it is told that the database is locked */
+    bool is_impatient;
+    uint64_t used_ns; /* by its command */
+};
+
+struct shell_server {
+    /* The owner's: */
+    struct app *app;
+    const char *disk; /* or ":memory:" */
+    bool format;      /* see sqlite_add */
+    const char *journal;
+    unsigned clients_max;
+    size_t heap_bytes;     /* SQLite's limit */
+    uint64_t statement_ns; /* how long one may run */
+    /* In the fiber: the database is open, or cannot be (negative, logged). */
+    void (*opened)(struct shell_server *server, int status);
+    /* The server's, but for site.command_bytes: */
+    struct shell_site site;
+    struct disks disks;
+    struct volume *volume; /* NULL: in memory */
+    struct sqlite_volume file;
+    sqlite3 *keeper; /* the connection that is always there */
+    struct fiber fiber;
+    struct shell_client *clients, *ready, **ready_last, *blocked;
+    unsigned nr_clients;
+    uint64_t breath_ns, slice_ns;    /* when the loop turned, when it began */
+    unsigned long timed_out, waited; /* statements */
+    bool is_stopping;
+};
+
+/* Begin to open the database. -XEN_ENOMEM, logged. */
+must_check int shell_server_start(struct shell_server *server);
+/* Its clients have left. Until the database is closed, turning the loop. */
+void shell_server_stop(struct shell_server *server);
+
+/* `client` is malloc's; the server frees it when it has left. -XEN_EBUSY: there
+ * are as many as there may be. */
+must_check int shell_server_join(struct shell_server *server,
+                                 struct shell_client *client);
+void shell_server_wake(struct shell_client *client);
+void shell_server_leave(struct shell_client *client);
+
+#endif
