@@ -54,4 +54,7 @@ must_check int sqlite_add(struct sqlite_volume *v, struct volume *volume,
 /* No connection is open to it any more. */
 void sqlite_remove(struct sqlite_volume *v);
 
+/* For SQLite's compiler: no more recursion on this fiber. */
+int sqlite_stack_is_low(void);
+
 #endif

@@ -44,6 +44,11 @@
 #define SQLITE_MAX_EXPR_DEPTH      200
 #define SQLITE_MAX_COMPOUND_SELECT 100
 
+/* What has no limit of its own, views on views and triggers that set off
+ * triggers, asks fs/sqlite.c (patches/sqlite/0004-stack.patch). */
+int sqlite_stack_is_low(void);
+#define SQLITE_STACK_IS_LOW sqlite_stack_is_low()
+
 /* A connection's small objects: 48 KB, not 120. */
 #define SQLITE_DEFAULT_LOOKASIDE 1200, 40
 
