@@ -3,10 +3,11 @@
  * The block frontend's data path.
  *
  * Accepted requests stand in one list, oldest first. `unsent` is where sending
- * goes on: it cuts a request into parts, one for each ring slot, of as many
- * segments as the backend takes, and never passes a flush. One task does all
- * the work there is, once a turn: collect answers, send, show, notify. A list
- * that is in order is also what a reconnect needs: it sends from its beginning.
+ * goes on: it cuts requests into parts, one for each ring slot, of as many
+ * segments as the backend takes, joins small ones that continue one another,
+ * and never passes a flush. One task does all the work there is, once a turn:
+ * collect answers, send, show, notify. A list that is in order is also what a
+ * reconnect needs: it sends from its beginning.
  *
  * A page is shared as long as a connection lasts, and data is copied: a write
  * when its part is sent, a read when that is answered, once, and before its
@@ -225,13 +226,8 @@ void blkfront_buffer_free(struct blkfront *bf, void *data)
 
 /* ---- A request's data: where in its pieces the next byte is. */
 
-struct cursor {
-    const struct blkfront_piece *piece;
-    size_t offset;
-};
-
 /* To the next byte there is; not past the end of the pieces. */
-static char *cursor_settle(struct cursor *at, size_t *left)
+static char *cursor_settle(struct blkfront_cursor *at, size_t *left)
 {
     while (at->offset == at->piece->bytes) {
         at->piece++;
@@ -241,7 +237,7 @@ static char *cursor_settle(struct cursor *at, size_t *left)
     return (char *)at->piece->data + at->offset;
 }
 
-static void cursor_skip(struct cursor *at, uint64_t bytes)
+static void cursor_skip(struct blkfront_cursor *at, uint64_t bytes)
 {
     while (bytes) {
         size_t left;
@@ -254,7 +250,7 @@ static void cursor_skip(struct cursor *at, uint64_t bytes)
     }
 }
 
-static void cursor_copy(struct cursor *at, char *page, size_t bytes,
+static void cursor_copy(struct blkfront_cursor *at, char *page, size_t bytes,
                         bool is_read)
 {
     while (bytes) {
@@ -293,6 +289,8 @@ static void request_remove(struct blkfront_queue *q, struct blkfront_request *r)
         r->next->link = r->link;
     else
         q->requests_end = r->link;
+    if (q->unsent == r)
+        q->unsent = r->next;
     q->nr_requests--;
 }
 
@@ -379,6 +377,12 @@ static int request_check(const struct blkfront *bf,
 
 /* ---- Parts */
 
+static void part_join(struct blkfront_part *part, struct blkfront_request *r)
+{
+    part->nr_requests++;
+    r->nr_parts++;
+}
+
 static struct blkfront_part *part_take(struct blkfront_queue *q,
                                        struct blkfront_request *r,
                                        uint8_t operation)
@@ -390,7 +394,7 @@ static struct blkfront_part *part_take(struct blkfront_queue *q,
         .pages = BLKFRONT_NONE,
         .operation = operation,
     };
-    r->nr_parts++;
+    part_join(part, r);
     return part;
 }
 
@@ -414,17 +418,11 @@ static uint64_t part_id(struct blkfront_queue *q, struct blkfront_part *part)
 /* Copy what was read out of the pool. */
 static void part_deliver(struct blkfront_queue *q, struct blkfront_part *part)
 {
-    struct cursor at = {.piece = part->request->pieces};
-    uint64_t position = 0;
-
     for (uint16_t i = part->pages; i != BLKFRONT_NONE; i = q->pool[i].next) {
         struct blkfront_page *page = &q->pool[i];
 
-        if (!page->bytes)
-            continue; /* it held indirect segments */
-        cursor_skip(&at, page->position - position);
-        cursor_copy(&at, page->data, page->bytes, true);
-        position = page->position + page->bytes;
+        /* None: it held indirect segments. */
+        cursor_copy(&page->at, page->data, page->bytes, true);
     }
 }
 
@@ -441,8 +439,9 @@ static void part_put(struct blkfront_queue *q, const void *request,
 struct build {
     struct blkfront_queue *q;
     struct blkfront_part *part;
-    struct cursor at;
-    uint16_t *tail; /* of the part's list of pages */
+    struct blkfront_request *request; /* the last of the part's so far */
+    struct blkfront_cursor at;        /* in it */
+    uint16_t *tail;                   /* of the part's list of pages */
 };
 
 static struct blkfront_page *build_page(struct build *b)
@@ -491,43 +490,70 @@ static size_t build_in_place(struct build *b,
 static size_t build_copied(struct build *b,
                            struct blkif_request_segment *segment)
 {
-    struct blkfront_request *r = b->part->request;
-    uint64_t position = r->sent + b->part->bytes;
+    struct blkfront_request *r = b->request;
     size_t bytes = XEN_PAGE_SIZE;
     struct blkfront_page *page;
 
     if (!b->q->nr_free_pages)
         return 0;
     page = build_page(b);
-    if (bytes > r->bytes - position)
-        bytes = r->bytes - position;
+    if (bytes > r->bytes - r->sent)
+        bytes = r->bytes - r->sent;
+    page->bytes = (uint16_t)bytes;
+    page->at = b->at;
     if (r->op == BLKFRONT_WRITE)
         cursor_copy(&b->at, page->data, bytes, false);
     else
         cursor_skip(&b->at, bytes);
-    page->bytes = (uint16_t)bytes;
-    page->position = position;
     segment_set(segment, page->ref, 0, bytes);
     return bytes;
 }
 
-/* Up to `max` segments of what is left of the request. */
+/* The next request goes on where this one ends, and may be in its part. What
+ * is rarely so is asked first. */
+static bool is_continued(const struct blkfront *bf,
+                         const struct blkfront_request *r)
+{
+    const struct blkfront_request *next = r->next;
+
+    return next && next->offset == r->offset + r->bytes && next->op == r->op &&
+           next->stage == BLKFRONT_DATA && !next->sent && !next->error &&
+           !r->alone && !next->alone && !(r->flags & BLKFRONT_THROUGH) &&
+           !request_check(bf, next);
+}
+
+/* Is there anything to send? Goes on to the next request where that may be. */
+static bool build_has_more(struct build *b)
+{
+    struct blkfront_request *r = b->request;
+
+    if (r->sent < r->bytes)
+        return true;
+    if (!is_continued(b->q->bf, r) ||
+        b->part->bytes + r->next->bytes > BLKFRONT_MERGE_BYTES)
+        return false;
+    b->request = r->next;
+    b->at = (struct blkfront_cursor){.piece = r->next->pieces};
+    b->q->bf->stats.merged++;
+    part_join(b->part, r->next);
+    return true;
+}
+
 static unsigned build_segments(struct build *b,
                                struct blkif_request_segment *segments,
                                unsigned max)
 {
-    struct blkfront_part *part = b->part;
-    uint64_t left = part->request->bytes - part->request->sent;
     unsigned nr = 0;
 
-    while (part->bytes < left && nr < max) {
+    while (nr < max && build_has_more(b)) {
         size_t bytes = build_in_place(b, &segments[nr]);
 
         if (!bytes)
             bytes = build_copied(b, &segments[nr]);
         if (!bytes)
             break;
-        part->bytes += bytes;
+        b->request->sent += bytes;
+        b->part->bytes += (uint32_t)bytes;
         nr++;
     }
     return nr;
@@ -576,11 +602,24 @@ static unsigned put_indirect(struct build *b, uint64_t sector)
     return nr;
 }
 
-static bool is_indirect(struct blkfront_queue *q, struct blkfront_request *r)
+/* Is there more than fits into a slot? As far as can be told by a look at so
+ * many requests. */
+static bool is_indirect(struct blkfront_queue *q,
+                        const struct blkfront_request *r)
 {
-    return q->bf->info.segments_max > BLKIF_MAX_SEGMENTS_PER_REQUEST &&
-           q->nr_free_pages > BLKIF_MAX_SEGMENTS_PER_REQUEST &&
-           r->bytes - r->sent > BLKIF_MAX_SEGMENTS_PER_REQUEST * XEN_PAGE_SIZE;
+    const unsigned max = BLKIF_MAX_SEGMENTS_PER_REQUEST;
+    uint64_t bytes = r->bytes - r->sent;
+    unsigned nr = 1;
+
+    if (q->bf->info.segments_max <= max || q->nr_free_pages <= max)
+        return false;
+    while (nr <= max && bytes <= max * XEN_PAGE_SIZE &&
+           is_continued(q->bf, r)) {
+        r = r->next;
+        bytes += r->bytes;
+        nr++;
+    }
+    return nr > max || bytes > max * XEN_PAGE_SIZE;
 }
 
 /* Send as much of it as one slot takes. False: there are no pages. */
@@ -591,6 +630,7 @@ static bool data_put(struct blkfront_queue *q, struct blkfront_request *r)
         .q = q,
         .part = part_take(
             q, r, r->op == BLKFRONT_READ ? BLKIF_OP_READ : BLKIF_OP_WRITE),
+        .request = r,
         .at = {.piece = r->pieces},
     };
     unsigned nr;
@@ -599,7 +639,6 @@ static bool data_put(struct blkfront_queue *q, struct blkfront_request *r)
     cursor_skip(&b.at, r->sent);
     nr = is_indirect(q, r) ? put_indirect(&b, sector) : put_direct(&b, sector);
     q->bf->stats.segments += nr;
-    r->sent += b.part->bytes;
     if (nr)
         return true;
     part_free(q, b.part);
@@ -711,6 +750,9 @@ static bool send_step(struct blkfront_queue *q, struct blkfront_request *r)
         return data_step(q, r);
     case BLKFRONT_TO_FLUSH:
         return flush_step(q, r);
+    case BLKFRONT_SENT: /* see part_refused */
+        q->unsent = r->next;
+        return true;
     default:
         return false;
     }
@@ -753,19 +795,48 @@ static void data_answered(struct blkfront_queue *q, struct blkfront_request *r,
         request_end(q, r);
 }
 
-static void part_answered(struct blkfront_queue *q, struct blkfront_part *part,
-                          int status)
+static void request_answered(struct blkfront_queue *q,
+                             struct blkfront_request *r, int status)
 {
-    struct blkfront_request *r = part->request;
-
-    if (status == BLKIF_RSP_OKAY && r->op == BLKFRONT_READ)
-        part_deliver(q, part);
-    part_free(q, part);
     r->nr_parts--;
     if (r->stage == BLKFRONT_FLUSHING)
         flush_answered(q, r, status);
     else
         data_answered(q, r, status);
+}
+
+/* Which of the requests was it? Each is sent again, alone: sending starts over
+ * at the list's head, and passes those that are sent. */
+static void part_refused(struct blkfront_queue *q, struct blkfront_request *r,
+                         unsigned nr)
+{
+    q->bf->stats.again += nr;
+    for (; nr; nr--, r = r->next) {
+        r->nr_parts--;
+        r->stage = BLKFRONT_DATA;
+        r->sent = 0;
+        r->alone = true;
+    }
+    q->unsent = q->requests;
+}
+
+static void part_answered(struct blkfront_queue *q, struct blkfront_part *part,
+                          int status)
+{
+    struct blkfront_request *r = part->request, *next;
+    unsigned nr = part->nr_requests;
+
+    if (status == BLKIF_RSP_OKAY && r->op == BLKFRONT_READ)
+        part_deliver(q, part);
+    part_free(q, part);
+    if (status != BLKIF_RSP_OKAY && nr > 1) {
+        part_refused(q, r, nr);
+        return;
+    }
+    for (; nr; nr--, r = next) {
+        next = r->next; /* done() may submit it anew */
+        request_answered(q, r, status);
+    }
 }
 
 /* What operation does an answer name? The one inside an indirect request, says
@@ -927,7 +998,7 @@ int blkfront_submit(struct blkfront *bf, struct blkfront_request *r)
     r->sent = 0;
     r->nr_parts = 0;
     r->error = 0;
-    r->reported = false;
+    r->alone = r->reported = false;
     r->since_ns = loop_now(bf->loop);
     request_append(q, r);
     if (q->running)
@@ -990,6 +1061,7 @@ static void requests_rewind(struct blkfront_queue *q)
         r->sent = 0;
         r->nr_parts = 0;
         r->error = 0;
+        r->alone = false;
     }
     q->unsent = q->requests;
 }

@@ -10,6 +10,8 @@
  *                               waits, and is sent again when it is back
  *
  * Order. Requests that are out together are done, and answered, in any order.
+ * Small reads, or writes, that were submitted one after the other and continue
+ * one another on the disk go to the backend as one.
  * A flush stands between those before it and those behind it: it is sent when
  * the former are answered, and the latter are sent when it is. What was written
  * and answered before a flush is on stable storage when the flush is answered.
@@ -82,6 +84,7 @@ struct blkfront_request {
         BLKFRONT_FLUSHING,
         BLKFRONT_SENT,
     } stage;
+    bool alone; /* not to be merged with another */
     bool reported;
 };
 
@@ -147,7 +150,10 @@ must_check int blkfront_submit(struct blkfront *bf, struct blkfront_request *r);
  * in place. The price: the backend may look at them and change them at any
  * time, not only during a request. Copy once before you look, if the backend
  * is not to be trusted with what the data says; and put no secrets there.
- * They are meant to be kept: a page cache, a log's tail. */
+ * They are meant to be kept: a page cache, a log's tail. Have few of them, for
+ * each page of a request is looked for in all; and no more than 500 pages in
+ * use at a time, for Linux's blkback keeps 1056 mapped, with ours, and mapping
+ * one costs more than copying it. */
 
 /* nr contiguous pages, zeroed; NULL: no memory. */
 void *blkfront_buffer_alloc(struct blkfront *bf, unsigned nr);
@@ -159,8 +165,9 @@ struct blkfront_stats {
     uint64_t read_bytes, written_bytes;
     uint64_t errors;                 /* requests that ended with one */
     uint64_t parts, segments, again; /* sent to the backend; sent once more */
-    uint64_t in_place_bytes;         /* that were not copied */
-    uint64_t full, slow;             /* -XEN_EAGAIN; reported as unanswered */
+    uint64_t merged;         /* requests that went with another's part */
+    uint64_t in_place_bytes; /* that were not copied */
+    uint64_t full, slow;     /* -XEN_EAGAIN; reported as unanswered */
     uint64_t events, notifies, reconnects, broken;
 };
 void blkfront_stats(const struct blkfront *bf, struct blkfront_stats *stats);

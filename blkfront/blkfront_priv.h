@@ -35,25 +35,38 @@
 #define BLKFRONT_SEGMENTS_MAX \
     ((unsigned)(XEN_PAGE_SIZE / sizeof(struct blkif_request_segment)))
 
+/* Requests that continue one another become one part, up to here: a slot saved
+ * is half the backend's work for 4 KiB, but the first waits for the last. It is
+ * also what Linux's blkfront makes of them by default. */
+#define BLKFRONT_MERGE_BYTES (128u << 10)
+
 /* While requests are out the ring is looked at so often, events or not: one
  * that was never sent costs this much. */
 #define BLKFRONT_LOOK_NS NS_PER_S
 
 #define BLKFRONT_NONE UINT16_MAX /* ends a list of pool pages */
 
-/* A page that the backend may use, and the reference that is bound to it. */
-struct blkfront_page {
-    void *data;        /* NULL: no page */
-    grant_ref_t ref;   /* GNTTAB_NONE: not bound */
-    uint16_t next;     /* in the list of its part */
-    uint16_t bytes;    /* of the part's data that it holds, and of which */
-    uint64_t position; /* byte of the request on */
+/* A place in a request's pieces. */
+struct blkfront_cursor {
+    const struct blkfront_piece *piece;
+    size_t offset;
 };
 
-/* What is with the backend: its index is the ring's id. */
+/* A page that the backend may use, and the reference that is bound to it. */
+struct blkfront_page {
+    void *data;                /* NULL: no page */
+    grant_ref_t ref;           /* GNTTAB_NONE: not bound */
+    uint16_t next;             /* in the list of its part */
+    uint16_t bytes;            /* of the part's data that it holds... */
+    struct blkfront_cursor at; /* ...and where they are the owner's */
+};
+
+/* What is with the backend: its index is the ring's id. It is of one request,
+ * or of several that stand one behind the other in the list. */
 struct blkfront_part {
-    struct blkfront_request *request; /* NULL: it is free */
-    uint64_t bytes;
+    struct blkfront_request *request; /* the first; NULL: it is free */
+    unsigned nr_requests;
+    uint32_t bytes;
     uint16_t pages;    /* a list: pool pages it uses */
     uint8_t operation; /* BLKIF_OP_*, as the answer must name it */
 };

@@ -430,9 +430,11 @@ static void remember(struct blkback *bb, const blkif_request_t *request,
     }
 }
 
-static bool is_to_fail(struct blkback *bb)
+static bool is_to_fail(struct blkback *bb, const struct work *w)
 {
     return bb->manner.fail_all ||
+           (bb->manner.bad_sector && w->nr &&
+            bb->manner.bad_sector - w->sector < work_sectors(w)) ||
            (bb->manner.fail_nth && !--bb->manner.fail_nth);
 }
 
@@ -441,7 +443,7 @@ static int work_do(struct blkback *bb, const blkif_request_t *request,
 {
     work_of(bb, request, w);
     remember(bb, request, w);
-    if (is_to_fail(bb))
+    if (is_to_fail(bb, w))
         return BLKIF_RSP_ERROR;
     switch (w->operation) {
     case BLKIF_OP_READ:

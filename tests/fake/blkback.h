@@ -78,6 +78,7 @@ struct blkback_manner {
     bool refuse_flush, refuse_barrier, refuse_discard; /* EOPNOTSUPP */
     unsigned fail_nth; /* the nth request from now on fails; 0: none */
     bool fail_all;
+    uint64_t bad_sector; /* what touches it fails; 0: none */
     /* And that it does not allow: */
     bool mute;   /* never send an event */
     bool storm;  /* send events without reason */

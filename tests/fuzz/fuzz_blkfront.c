@@ -58,10 +58,15 @@ static void submit(struct disk *disk, struct input *in)
     size_t bytes = op == BLKFRONT_FLUSH ? 0 : take(in, 2) % IO_BYTES & ~511u;
     bool has_data = op == BLKFRONT_READ || op == BLKFRONT_WRITE;
     uint64_t offset = (take(in, 2) % 16384) * 512;
+    unsigned flags = (unsigned)take(in, 1);
+    static uint64_t end; /* of the last */
 
     if (io->out)
         return;
-    io->r.flags = (unsigned)take(in, 1) % 4;
+    io->r.flags = flags % 4;
+    if (flags & 4) /* this one may be merged with it */
+        offset = end;
+    end = offset + bytes;
     (void)io_start(io, disk, op, offset, has_data ? memory[io - ios] : NULL,
                    bytes, has_data ? 1 + take(in, 1) % 8 : 0);
 }

@@ -178,30 +178,39 @@ static void the_largest_size_is_cut(void **state)
     world_stop(w);
 }
 
+static uint32_t sector_bytes;
+
 static void large(struct blkback_offer *offer)
 {
     offer->sectors = 40 * TIB / 512;
+    offer->sector_bytes = sector_bytes;
 }
 
 static void there_is_no_limit_of_1_tib(void **state)
 {
-    struct world *w = world_start(NULL);
-    struct disk *disk = disk_with(w, large);
-    static const uint64_t places[] = {TIB - 512, TIB,      2 * TIB - 1024,
-                                      2 * TIB,   16 * TIB, 40 * TIB - 4096};
+    static const uint64_t places[] = {TIB - 4096, TIB,      2 * TIB - 8192,
+                                      2 * TIB,    16 * TIB, 40 * TIB - 8192};
 
     (void)state;
-    for (unsigned i = 0; i < array_size(places); i++)
-        write_at(disk, places[i], 4096, i + 1);
-    for (unsigned i = 0; i < array_size(places); i++)
-        if (i != 0) /* the second overlaps it */
-            read_at(disk, places[i], i == 2 ? 1024 : 4096, i + 1);
-    assert_int_equal(io_run(disk, BLKFRONT_DISCARD, 512, NULL, 39 * TIB), 0);
-    read_at(disk, 16 * TIB, 4096, 0);
-    world_stop(w);
-}
+    for (sector_bytes = 512; sector_bytes <= 4096; sector_bytes *= 8) {
+        struct world *w = world_start(NULL);
+        struct disk *disk = disk_with(w, large);
 
-static uint32_t sector_bytes;
+        assert_int_equal(blkfront_info(disk->bf)->bytes, 40 * TIB);
+        for (unsigned i = 0; i < array_size(places); i++)
+            write_at(disk, places[i], 8192, i + 1);
+        for (unsigned i = 1; i < array_size(places); i++)
+            read_at(disk, places[i], 8192, i + 1);
+        read_at(disk, places[0], 4096, 1); /* the second overlaps it */
+        assert_int_equal(io_run(disk, BLKFRONT_DISCARD, 4096, NULL, 39 * TIB),
+                         0);
+        read_at(disk, 16 * TIB, 8192, 0);
+        read_at(disk, 40 * TIB - 8192, 8192, array_size(places));
+        assert_int_equal(io_run(disk, BLKFRONT_READ, 40 * TIB, data, 4096),
+                         -XEN_ERANGE);
+        world_stop(w);
+    }
+}
 
 static void some_sector(struct blkback_offer *offer)
 {
@@ -446,7 +455,7 @@ static void a_full_ring_says_so_and_tells_when_there_is_room(void **state)
     assert_int_equal(max, 128);
     blkback_manner(disk->bb)->hold_answers = true;
     for (unsigned i = 0; i < max; i++) {
-        assert_int_equal(io_start(&ios[i], disk, BLKFRONT_READ, i * 512,
+        assert_int_equal(io_start(&ios[i], disk, BLKFRONT_READ, i * 1024,
                                   data + i * 512, 512, 1),
                          0);
     }
@@ -602,7 +611,7 @@ static void an_error_is_its_requests_alone(void **state)
     (void)state;
     blkback_manner(disk->bb)->fail_nth = 5;
     for (unsigned i = 0; i < 8; i++)
-        assert_int_equal(io_start(&ios[i], disk, BLKFRONT_WRITE, i * 4096,
+        assert_int_equal(io_start(&ios[i], disk, BLKFRONT_WRITE, i * 8192,
                                   data + i * 4096, 4096, 1),
                          0);
     for (unsigned i = 0; i < 8; i++) {
@@ -626,6 +635,196 @@ static void the_rest_of_a_request_that_failed_is_not_sent(void **state)
     assert_true(world_seen(disk).writes < 40);
     exercise(disk);
     world_stop(w);
+}
+
+/* ---- Requests that continue one another */
+
+static struct io row[64];
+
+/* nr requests of so many bytes, one behind the other from `offset` on. */
+static void row_start(struct disk *disk, enum blkfront_op op, uint64_t offset,
+                      unsigned nr, size_t bytes)
+{
+    for (unsigned i = 0; i < nr; i++)
+        assert_int_equal(io_start(&row[i], disk, op, offset + i * bytes,
+                                  data + i * bytes, bytes, 3),
+                         0);
+}
+
+/* They are answered in order; those of `bad` with an error. */
+static void row_wait(unsigned nr, unsigned bad)
+{
+    for (unsigned i = 0; i < nr; i++)
+        assert_int_equal(io_wait(&row[i]), i == bad ? -XEN_EIO : 0);
+}
+
+#define NONE_BAD UINT32_MAX
+
+/* Written and read: this many requests became so many of the backend's. */
+static void check_merged(struct disk *disk, unsigned nr, size_t bytes,
+                         unsigned long parts)
+{
+    uint64_t offset = 3 * 4096 + 512;
+    unsigned long before = world_seen(disk).requests;
+
+    world_fill(data, nr * bytes, offset, 1);
+    row_start(disk, BLKFRONT_WRITE, offset, nr, bytes);
+    row_wait(nr, NONE_BAD);
+    world_check_disk(disk, offset, nr * bytes, 1);
+    memset(data, 0, nr * bytes);
+    row_start(disk, BLKFRONT_READ, offset, nr, bytes);
+    row_wait(nr, NONE_BAD);
+    world_check(data, nr * bytes, offset, 1);
+    if (world_seen(disk).requests - before != 2 * parts)
+        fail_msg("%u of %zu bytes are %lu", nr, bytes,
+                 world_seen(disk).requests - before);
+    for (unsigned i = 1; i < nr; i++)
+        assert_true(row[i].answer > row[i - 1].answer);
+}
+
+static void requests_that_continue_one_another_are_merged(void **state)
+{
+    struct world *w = world_start(&(struct fake_config){.pages = 8192});
+    struct disk *disk = world_disk_up(w, 0);
+
+    (void)state;
+    check_merged(disk, 32, 4096, 1);
+    check_merged(disk, 7, 512, 1);
+    check_merged(disk, 20, 1536, 1);
+    check_merged(disk, 2, 65536, 1);
+    check_merged(disk, 64, 4096, 2); /* BLKFRONT_MERGE_BYTES */
+    check_merged(disk, 3, 65536, 2);
+    check_merged(disk, 3, 128 * KIB, 3);
+    assert_int_equal(world_stats(disk).merged, 2 * (31 + 6 + 19 + 1 + 62 + 1));
+    world_stop(w);
+
+    w = world_start(NULL);
+    disk = disk_with(w, bare);
+    check_merged(disk, 11, 4096, 1);
+    check_merged(disk, 12, 4096, 2);
+    check_merged(disk, 30, 512, 3);
+    world_stop(w);
+}
+
+/* Each of these pairs is two requests to the backend. */
+static void others_are_not(void **state)
+{
+    static const struct {
+        enum blkfront_op op[2];
+        unsigned flags;
+        uint64_t offset;
+    } cases[] = {
+        {{BLKFRONT_READ, BLKFRONT_WRITE}, 0, 4096},
+        {{BLKFRONT_WRITE, BLKFRONT_READ}, 0, 4096},
+        {{BLKFRONT_READ, BLKFRONT_READ}, 0, 4096 + 512},
+        {{BLKFRONT_READ, BLKFRONT_READ}, 0, 0},
+        {{BLKFRONT_WRITE, BLKFRONT_WRITE}, 0, 4096 - 512},
+        {{BLKFRONT_WRITE, BLKFRONT_WRITE}, BLKFRONT_THROUGH, 4096},
+        {{BLKFRONT_DISCARD, BLKFRONT_DISCARD}, 0, 4096},
+    };
+    struct world *w = world_start(NULL);
+    struct disk *disk = world_disk_up(w, 0);
+
+    (void)state;
+    for (unsigned i = 0; i < array_size(cases); i++) {
+        bool has_data = cases[i].op[0] != BLKFRONT_DISCARD;
+        struct io io = {0};
+        unsigned long before = world_seen(disk).requests;
+
+        row[0].r.flags = cases[i].flags;
+        assert_int_equal(io_start(&row[0], disk, cases[i].op[0], 0,
+                                  has_data ? data : NULL, 4096, has_data),
+                         0);
+        assert_int_equal(io_start(&io, disk, cases[i].op[1], cases[i].offset,
+                                  has_data ? data + 8192 : NULL, 4096,
+                                  has_data),
+                         0);
+        assert_int_equal(io_wait(&row[0]) | io_wait(&io), 0);
+        row[0].r.flags = 0;
+        /* One more is the flush of a write through. */
+        assert_int_equal(world_seen(disk).requests - before,
+                         2 + !!cases[i].flags);
+    }
+    assert_int_equal(world_stats(disk).merged, 0);
+    world_stop(w);
+}
+
+static void an_error_of_merged_requests_is_of_one_alone(void **state)
+{
+    struct world *w = world_start(NULL);
+    struct disk *disk = world_disk_up(w, 0);
+    struct io flush = {0};
+
+    (void)state;
+    for (unsigned bad = 0; bad < 8; bad++) {
+        unsigned long before = world_seen(disk).requests, i;
+
+        world_fill(data, 8 * 4096, 4096, bad + 1);
+        blkback_manner(disk->bb)->bad_sector = 8 + bad * 8 + 7;
+        row_start(disk, BLKFRONT_WRITE, 4096, 8, 4096);
+        assert_int_equal(io_start(&flush, disk, BLKFRONT_FLUSH, 0, NULL, 0, 0),
+                         0);
+        row_wait(8, bad);
+        assert_int_equal(io_wait(&flush), 0);
+        for (i = 0; i < 8; i++)
+            if (i != bad)
+                world_check_disk(disk, 4096 + i * 4096, 4096, bad + 1);
+        /* All together, each alone, and only then the flush. */
+        assert_int_equal(world_seen(disk).requests - before, 1 + 8 + 1);
+        assert_int_equal(blkback_seen(disk->bb, before + 9)->operation,
+                         BLKIF_OP_FLUSH_DISKCACHE);
+    }
+    assert_int_equal(world_stats(disk).errors, 8);
+    assert_int_equal(world_stats(disk).again, 8 * 8);
+    world_stop(w);
+}
+
+/* It failed but once: nobody hears of it. */
+static void merged_requests_that_fail_are_tried_again(void **state)
+{
+    struct world *w = world_start(NULL);
+    struct disk *disk = world_disk_up(w, 0);
+
+    (void)state;
+    world_fill(data, 16 * 4096, 0, 1);
+    blkback_write(disk->bb, 0, data, 16 * 4096);
+    memset(data, 0, 16 * 4096);
+    blkback_manner(disk->bb)->fail_nth = 1;
+    blkback_manner(disk->bb)->shuffle = true;
+    row_start(disk, BLKFRONT_READ, 0, 16, 4096);
+    row_wait(16, NONE_BAD);
+    world_check(data, 16 * 4096, 0, 1);
+    world_stop(w);
+}
+
+static struct io older;
+
+static void older_again(struct io *io)
+{
+    if (io->answer <= 2)
+        (void)io_start(io, io->disk, BLKFRONT_READ, 65536, data + 65536, 512,
+                       1);
+}
+
+/* They are sent again though one before them was answered in between, and is
+ * now one behind them. */
+static void merged_requests_that_fail_after_others_do_not_get_lost(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 10; i++) {
+        struct world *w = world_start(&(struct fake_config){.seed = i + 1});
+        struct disk *disk = world_disk_up(w, 0);
+
+        blkback_manner(disk->bb)->fail_nth = 2;
+        blkback_manner(disk->bb)->shuffle = true;
+        older = (struct io){.then = older_again};
+        assert_int_equal(
+            io_start(&older, disk, BLKFRONT_READ, 65536, data, 512, 1), 0);
+        row_start(disk, BLKFRONT_READ, 0, 4, 4096);
+        row_wait(4, NONE_BAD);
+        assert_int_equal(io_wait(&older), 0);
+        world_stop(w);
+    }
 }
 
 static struct io again_io;
@@ -1070,6 +1269,12 @@ int main(void)
         cmocka_unit_test(bad_requests_are_refused_at_once),
         cmocka_unit_test(an_error_is_its_requests_alone),
         cmocka_unit_test(the_rest_of_a_request_that_failed_is_not_sent),
+        cmocka_unit_test(requests_that_continue_one_another_are_merged),
+        cmocka_unit_test(others_are_not),
+        cmocka_unit_test(an_error_of_merged_requests_is_of_one_alone),
+        cmocka_unit_test(merged_requests_that_fail_are_tried_again),
+        cmocka_unit_test(
+            merged_requests_that_fail_after_others_do_not_get_lost),
         cmocka_unit_test(done_may_submit_again),
         cmocka_unit_test(persistent_pages_are_mapped_once),
         cmocka_unit_test(without_persistent_grants_it_works_as_well),

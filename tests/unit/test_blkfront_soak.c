@@ -26,6 +26,8 @@ static struct model {
     uint32_t written[SECTORS], stable[SECTORS];
     bool busy[SECTORS];
     uint32_t generation;
+    enum blkfront_op op; /* what was asked for last, and where it ended */
+    unsigned end;
 } model;
 
 struct slot {
@@ -38,7 +40,7 @@ struct slot {
 };
 
 static struct slot slots[SLOTS];
-static unsigned long nr_done;
+static unsigned long nr_done, nr_merged;
 static bool is_over; /* what is still out will not be answered */
 
 static void fill(struct slot *slot)
@@ -86,18 +88,28 @@ static bool place(struct slot *slot, unsigned unit)
 
     slot->nr = unit * (1 + fake_random_below(max / unit));
     slot->sector = unit * fake_random_below((SECTORS - slot->nr) / unit + 1);
+    if (fake_chance(60) && model.end + slot->nr <= SECTORS)
+        slot->sector = model.end; /* it may be merged with the last */
     for (unsigned i = 0; i < slot->nr; i++)
         if (model.busy[slot->sector + i])
             return false;
     for (unsigned i = 0; i < slot->nr; i++)
         model.busy[slot->sector + i] = true;
+    model.end = slot->sector + slot->nr;
     return true;
+}
+
+static bool maybe(void)
+{
+    return fake_chance(50);
 }
 
 static enum blkfront_op any_op(const struct blkfront_info *info)
 {
     unsigned kind = fake_random_below(100);
 
+    if (model.op <= BLKFRONT_WRITE && maybe())
+        return model.op;
     if (kind < 45)
         return BLKFRONT_READ;
     if (kind < 93)
@@ -111,7 +123,7 @@ static void start(struct disk *disk, struct slot *slot)
     bool has_data;
     int error;
 
-    slot->op = any_op(info);
+    slot->op = model.op = any_op(info);
     slot->nr = 0;
     if (slot->op != BLKFRONT_FLUSH && !place(slot, info->sector_bytes / UNIT))
         return;
@@ -132,11 +144,6 @@ static void start(struct disk *disk, struct slot *slot)
             model.busy[slot->sector + i] = false;
     else if (error)
         fake_fail("op %d refused: %d", slot->op, error);
-}
-
-static bool maybe(void)
-{
-    return fake_chance(50);
 }
 
 static void any_backend(struct blkback *bb, uint32_t sector_bytes)
@@ -224,7 +231,7 @@ static void chance_and_a_model_agree(void **state)
 {
     (void)state;
     fake_start(NULL);
-    nr_done = 0;
+    nr_done = nr_merged = 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
         struct disk *disk;
         struct world *w = fresh_world(&disk);
@@ -232,9 +239,11 @@ static void chance_and_a_model_agree(void **state)
         run(w, disk);
         for (unsigned i = 0; i < SECTORS; i++)
             world_check_disk(disk, i * UNIT, UNIT, model.written[i]);
+        nr_merged += world_stats(disk).merged;
         world_stop(w);
     }
-    print_message("# %lu requests\n", nr_done);
+    print_message("# %lu requests, %lu merged\n", nr_done, nr_merged);
+    assert_true(nr_merged > nr_done / 20);
 }
 
 /* A generation, from a sector's contents: those since the last flush. */
