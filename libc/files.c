@@ -3,8 +3,8 @@
  * Files on fs/fs.h: each call starts a request, and parks until it is done.
  *
  * The request and what it points to lie on the caller's stack, so nothing ends
- * such a wait early, a signal neither. It is short: the disk answers, or its
- * driver says that it does not.
+ * such a wait early, a signal neither, which is handled when it is over. It is
+ * short: the disk answers, or its driver says that it does not.
  */
 #include "libc/files.h"
 

@@ -114,6 +114,7 @@ static void run(struct fiber *fiber)
 
 void _exit(int status)
 {
+    wait_no_signals();
     if (wait_may()) {
         fd_close_all();
         if (sockets_stop)

@@ -16,6 +16,7 @@ static struct {
     struct timer timer;
     bool parked, woken, late;
     unsigned signals; /* a bit for each that has come */
+    bool no_signals;
 } waiting;
 
 void wait_init(struct loop *loop, struct fiber *fiber, void (*signal)(int sig))
@@ -24,6 +25,7 @@ void wait_init(struct loop *loop, struct fiber *fiber, void (*signal)(int sig))
     waiting.fiber = fiber;
     waiting.signal = signal;
     waiting.signals = 0;
+    waiting.no_signals = false;
 }
 
 bool wait_may(void)
@@ -52,8 +54,16 @@ static void timer_due(struct timer *timer)
 
 void wait_signal(int sig)
 {
+    if (waiting.no_signals)
+        return;
     waiting.signals |= 1u << sig;
     wake();
+}
+
+void wait_no_signals(void)
+{
+    waiting.no_signals = true;
+    waiting.signals = 0;
 }
 
 static void park(void)
@@ -105,4 +115,5 @@ void wait_done(const bool *done)
     assert(wait_may());
     while (!*done)
         park();
+    (void)handle_signals();
 }

@@ -32,7 +32,8 @@ must_check int wait_until(uint64_t due_ns);
 void wait_turn(void);
 
 /* Until *done, which is set before wait_wake. No signal ends it: for requests
- * that lie on the caller's stack. Only in the program's fiber. */
+ * that lie on the caller's stack; one that has come is handled then. Only in
+ * the program's fiber. */
 void wait_done(const bool *done);
 
 /* True: this is the program's fiber. */
@@ -42,5 +43,8 @@ void wait_wake(void);
 
 /* A signal for the program. */
 void wait_signal(int sig);
+
+/* The program is about to end: from now on signals are dropped. */
+void wait_no_signals(void);
 
 #endif
