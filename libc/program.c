@@ -139,6 +139,8 @@ static int start_parts(struct app *app)
 
     if (!err && files_start)
         err = files_start(app);
+    if (!err && program_start)
+        err = program_start(app);
     return err;
 }
 

@@ -42,4 +42,8 @@ __attribute__((weak)) int sockets_start(struct app *app);
  * arrived. */
 __attribute__((weak)) void sockets_stop(void);
 
+/* The program's own, if it needs more of the guest than POSIX has: before the
+ * fiber runs. Negative: an unusable configuration, logged. */
+__attribute__((weak)) int program_start(struct app *app);
+
 #endif
