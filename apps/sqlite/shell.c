@@ -135,7 +135,9 @@ static int set_up(struct shell *shell)
 {
     struct shell_site *site = shell->site;
     sqlite3 *db = shell->db;
-    char *sql = sqlite3_mprintf("PRAGMA cache_size = -%lu", site->cache_kib);
+    char *sql = sqlite3_mprintf("PRAGMA cache_size = -%lu;"
+                                "PRAGMA wal_autocheckpoint = %u",
+                                site->cache_kib, site->log_pages);
     int rc = sql ? sqlite3_exec(db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
 
     sqlite3_free(sql);
@@ -256,6 +258,7 @@ static bool is_blank(const char *text)
 /* The line, and the end of the command if that was all of it. */
 static void conclude(struct shell *shell, int rc)
 {
+    shell->error = rc == SQLITE_DONE ? SQLITE_OK : rc & 0xff;
     if (rc == SQLITE_DONE && !shell->line_bytes)
         say_ok(shell);
     else if (rc != SQLITE_DONE)

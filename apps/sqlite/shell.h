@@ -51,6 +51,7 @@ struct shell_site {
     size_t command_bytes;    /* the longest command */
     int value_bytes;         /* the longest text, blob or row */
     unsigned long cache_kib; /* of pages, a connection's */
+    unsigned log_pages;      /* when the write-ahead log is written back */
     /* Called every SHELL_PROGRESS_OPS; may park the fiber. False: the statement
      * is to end; shell_stop_because says why. */
     bool (*go_on)(struct shell *shell);
@@ -70,6 +71,7 @@ struct shell {
     enum shell_mode mode;   /* the client's choice */
     bool has_names;         /* its other one */
     const char *reason;     /* why what runs is to end */
+    int error;              /* SQLite's, of the last that ended; 0: none */
     unsigned long long rows;
     long long changes; /* of the connection, when the statement began */
     /* The answer: rows, in SQLite's memory, and the line. */

@@ -23,57 +23,56 @@
 
 /* Of SQLite's memory; above it pages are reused, and those of others' caches
  * are given back. */
-#define SOFT_PERCENT  75
+#define SOFT_PERCENT   75
 /* A connection's cache, if others leave it room. */
-#define CACHE_PERCENT 50
+#define CACHE_PERCENT  50
 /* The longest text, blob or row, and what SQLite makes of it on its way. */
-#define VALUE_PERCENT 10
-#define VALUE_MAX     (64 << 20)
+#define VALUE_PERCENT  10
+#define LOG_PAGES      1000
+#define LOG_PAGE_BYTES 4096
+#define VALUE_MAX      (64 << 20)
 
 /* ---- Queues */
+
+static void queue_put(struct shell_queue *queue, struct shell_client *client)
+{
+    client->next = NULL;
+    *queue->last = client;
+    queue->last = &client->next;
+}
+
+static void queue_take(struct shell_queue *queue, struct shell_client *client)
+{
+    struct shell_client **link = &queue->first;
+
+    while (*link != client)
+        link = &(*link)->next;
+    *link = client->next;
+    if (!*link)
+        queue->last = link;
+}
 
 static void make_ready(struct shell_client *client)
 {
     struct shell_server *server = client->server;
 
     client->place = SHELL_READY;
-    client->next = NULL;
-    *server->ready_last = client;
-    server->ready_last = &client->next;
+    queue_put(&server->ready, client);
     fiber_wake(&server->fiber);
-}
-
-static struct shell_client *take_ready(struct shell_server *server)
-{
-    struct shell_client *client = server->ready;
-
-    if (!client)
-        return NULL;
-    server->ready = client->next;
-    if (!server->ready)
-        server->ready_last = &server->ready;
-    client->place = SHELL_RUNS;
-    return client;
-}
-
-static void unlink_from(struct shell_client **link, struct shell_client *client)
-{
-    while (*link != client)
-        link = &(*link)->next;
-    *link = client->next;
 }
 
 static void unblock(struct shell_client *client)
 {
-    unlink_from(&client->server->blocked, client);
+    queue_take(&client->server->blocked, client);
     make_ready(client);
 }
 
-/* Somebody got on, so perhaps a lock is gone. */
+/* Somebody got on, so perhaps a lock is gone. Who has waited longest is first
+ * to try. */
 static void unblock_all(struct shell_server *server)
 {
-    while (server->blocked)
-        unblock(server->blocked);
+    while (server->blocked.first)
+        unblock(server->blocked.first);
 }
 
 static void lose_patience(struct timer *timer)
@@ -89,16 +88,14 @@ static void lose_patience(struct timer *timer)
 static void block(struct shell_client *client)
 {
     struct shell_server *server = client->server;
-    struct loop *loop = server->app->loop;
 
     if (!client->patience.active) {
         server->waited++;
-        timer_start(loop, &client->patience, hv_now_ns() + SHELL_BUSY_NS,
-                    lose_patience);
+        timer_start(server->app->loop, &client->patience,
+                    hv_now_ns() + SHELL_BUSY_NS, lose_patience);
     }
     client->place = SHELL_BLOCKED;
-    client->next = server->blocked;
-    server->blocked = client;
+    queue_put(&server->blocked, client);
 }
 
 /* ---- Running, in the fiber */
@@ -144,6 +141,14 @@ static void make_memory(struct shell_server *server)
     sqlite3_db_release_memory(server->keeper);
 }
 
+/* A full disk: what the log takes may be what is missing. Readers may be in the
+ * way; then the next who is told that the disk is full tries again. */
+static void empty_log(struct shell_server *server)
+{
+    (void)sqlite3_wal_checkpoint_v2(server->keeper, NULL,
+                                    SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
 static void bury(struct shell_client *client)
 {
     struct shell_server *server = client->server;
@@ -176,6 +181,8 @@ static void run_client(struct shell_client *client)
     client->is_impatient = false;
     if (client->shell.input.command == SHELL_NONE)
         client->used_ns = 0;
+    if (client->shell.error == SQLITE_FULL)
+        empty_log(server);
     unblock_all(server);
     client->place = SHELL_RESTS;
     if (client->changed)
@@ -185,22 +192,32 @@ static void run_client(struct shell_client *client)
 
 static void serve(struct shell_server *server)
 {
-    struct shell_client *client = take_ready(server);
+    struct shell_client *client = server->ready.first;
 
     if (!client) {
         fiber_park();
         server->breath_ns = hv_now_ns();
-    } else if (!client->changed) {
-        bury(client);
-    } else if (shell_is_ready(&client->shell)) {
-        run_client(client);
-    } else {
-        client->place = SHELL_RESTS;
+        return;
     }
+    queue_take(&server->ready, client);
+    client->place = SHELL_RUNS;
+    if (!client->changed)
+        bury(client);
+    else
+        run_client(client);
     breathe(server);
 }
 
 /* ---- The database, in the fiber */
+
+/* SQLite's own default, or an eighth of a small disk: when the log is so long
+ * it is written back. */
+static unsigned log_pages(const struct shell_server *server)
+{
+    uint64_t pages = server->file.database.end / 8 / LOG_PAGE_BYTES;
+
+    return pages < LOG_PAGES ? (unsigned)pages : LOG_PAGES;
+}
 
 static int open_volume(struct shell_server *server)
 {
@@ -219,6 +236,7 @@ static int open_volume(struct shell_server *server)
         server->volume = NULL;
     else
         server->site.database = server->volume->name;
+    server->site.log_pages = log_pages(server);
     return err;
 }
 
@@ -325,7 +343,8 @@ int shell_server_start(struct shell_server *server)
 {
     struct app *app = server->app;
 
-    server->ready_last = &server->ready;
+    server->ready.last = &server->ready.first;
+    server->blocked.last = &server->blocked.first;
     server->site.go_on = go_on;
     server->site.status = add_status;
     disks_init(&server->disks, app);

@@ -70,7 +70,10 @@ struct shell_server {
     struct sqlite_volume file;
     sqlite3 *keeper; /* the connection that is always there */
     struct fiber fiber;
-    struct shell_client *clients, *ready, **ready_last, *blocked;
+    struct shell_client *clients;
+    struct shell_queue {
+        struct shell_client *first, **last;
+    } ready, blocked;
     unsigned nr_clients;
     uint64_t breath_ns, slice_ns;    /* when the loop turned, when it began */
     unsigned long timed_out, waited; /* statements */
