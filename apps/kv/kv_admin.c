@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commands about the connection and the server: what clients and tools of Redis
+ * ask before, after and beside their work.
+ */
+#include "apps/kv/kv_command.h"
+#include "apps/kv/kv_conn.h"
+#include "apps/kv/kv_info.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define US_PER_S 1000000
+
+/* Texts of numbers: nothing that CONFIG tells is longer. */
+#define VALUE_MAX 24
+
+void kv_admin_ping(struct kv_call *call)
+{
+    if (call->nr > 2)
+        kv_command_arity(call);
+    else if (call->nr == 2)
+        kv_output_bulk(call->out, call->words[1]);
+    else
+        kv_output_status(call->out, "PONG");
+}
+
+void kv_admin_echo(struct kv_call *call)
+{
+    kv_output_bulk(call->out, call->words[1]);
+}
+
+void kv_admin_select(struct kv_call *call)
+{
+    int64_t number;
+
+    if (!kv_command_number(call, 1, &number))
+        return;
+    if (number)
+        kv_output_error(call->out, "ERR DB index is out of range");
+    else
+        kv_output_ok(call->out);
+}
+
+void kv_admin_time(struct kv_call *call)
+{
+    char text[VALUE_MAX];
+
+    kv_output_array(call->out, 2);
+    snprintf(text, sizeof(text), "%" PRIu64, call->kv->now_us / US_PER_S);
+    kv_output_string(call->out, text);
+    snprintf(text, sizeof(text), "%" PRIu64, call->kv->now_us % US_PER_S);
+    kv_output_string(call->out, text);
+}
+
+void kv_admin_quit(struct kv_call *call)
+{
+    kv_output_ok(call->out);
+    call->conn->is_closing = true;
+}
+
+/* The first line of an HTTP request, or its Host: somebody's browser was told
+ * to talk to us. */
+void kv_admin_hostile(struct kv_call *call)
+{
+    kv_output_error(call->out, "ERR this is no web server");
+    call->conn->is_closing = true;
+}
+
+void kv_admin_rewrite(struct kv_call *call)
+{
+    int error = call->kv->rewrite ? call->kv->rewrite(call->kv) : -XEN_ENODEV;
+
+    if (!error)
+        kv_output_status(call->out,
+                         "Background append only file rewriting started");
+    else if (error == -XEN_EBUSY)
+        kv_output_error(call->out, "ERR Background append only file rewriting "
+                                   "already in progress");
+    else
+        kv_output_error(call->out, "ERR there is no append only file: nothing "
+                                   "is mounted");
+}
+
+/* ---- CLIENT and HELLO */
+
+static bool is_name(struct kv_text text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.at[i] < '!' || text.at[i] > '~')
+            return false;
+    return text.len <= KV_NAME_MAX;
+}
+
+/* False: it was answered why not. */
+static bool set_name(struct kv_call *call, struct kv_text text)
+{
+    char *name;
+
+    if (!is_name(text)) {
+        kv_output_error(call->out, "ERR Client names cannot contain spaces, "
+                                   "newlines or special characters.");
+        return false;
+    }
+    name = text.len ? strndup(text.at, text.len) : NULL;
+    if (text.len && !name) {
+        kv_command_no_memory(call);
+        return false;
+    }
+    free(call->conn->name);
+    call->conn->name = name;
+    return true;
+}
+
+static void answer_name(struct kv_call *call)
+{
+    if (call->conn->name)
+        kv_output_string(call->out, call->conn->name);
+    else
+        kv_output_nil(call->out);
+}
+
+void kv_admin_client(struct kv_call *call)
+{
+    struct kv_text sub = call->words[1];
+
+    if (kv_text_is(sub, "id") && call->nr == 2) {
+        kv_output_number(call->out, (int64_t)call->conn->id);
+    } else if (kv_text_is(sub, "getname") && call->nr == 2) {
+        answer_name(call);
+    } else if (kv_text_is(sub, "setname") && call->nr == 3) {
+        if (set_name(call, call->words[2]))
+            kv_output_ok(call->out);
+    } else if (kv_text_is(sub, "setinfo") && call->nr == 4) {
+        kv_output_ok(call->out);
+    } else {
+        kv_command_unknown_sub(call, "CLIENT");
+    }
+}
+
+static void answer_hello(struct kv_call *call)
+{
+    kv_output_array(call->out, 14);
+    kv_output_string(call->out, "server");
+    kv_output_string(call->out, "redis");
+    kv_output_string(call->out, "version");
+    kv_output_string(call->out, KV_INFO_VERSION);
+    kv_output_string(call->out, "proto");
+    kv_output_number(call->out, 2);
+    kv_output_string(call->out, "id");
+    kv_output_number(call->out, (int64_t)call->conn->id);
+    kv_output_string(call->out, "mode");
+    kv_output_string(call->out, "standalone");
+    kv_output_string(call->out, "role");
+    kv_output_string(call->out, "master");
+    kv_output_string(call->out, "modules");
+    kv_output_array(call->out, 0);
+}
+
+/* HELLO [2 [SETNAME name]]: there are no users, so no AUTH. */
+void kv_admin_hello(struct kv_call *call)
+{
+    int64_t version = 2;
+
+    if (call->nr > 1 && !kv_text_number(call->words[1], &version)) {
+        kv_output_error(call->out, "ERR Protocol version is not an integer or "
+                                   "out of range");
+        return;
+    }
+    if (version != 2) {
+        kv_output_error(call->out, "NOPROTO unsupported protocol version");
+        return;
+    }
+    for (unsigned i = 2; i < call->nr; i += 2) {
+        struct kv_text word = call->words[i];
+
+        if (!kv_text_is(word, "setname") || i + 1 == call->nr) {
+            kv_output_error(call->out,
+                            "ERR Syntax error in HELLO option '%.*s'",
+                            (int)(word.len < 64 ? word.len : 64), word.at);
+            return;
+        }
+        if (!set_name(call, call->words[i + 1]))
+            return;
+    }
+    answer_hello(call);
+}
+
+/* ---- COMMAND: tools ask for it to help people type, and can do without. */
+
+void kv_admin_command(struct kv_call *call)
+{
+    struct kv_text sub;
+
+    if (call->nr == 1) {
+        kv_output_array(call->out, 0);
+        return;
+    }
+    sub = call->words[1];
+    if (kv_text_is(sub, "count"))
+        kv_output_number(call->out, kv_command_count());
+    else if (kv_text_is(sub, "list"))
+        kv_command_list(call->out);
+    else if (kv_text_is(sub, "docs") || kv_text_is(sub, "info"))
+        kv_output_array(call->out, 0);
+    else
+        kv_command_unknown_sub(call, "COMMAND");
+}
+
+/* ---- CONFIG */
+
+struct setting {
+    const char *name, *text; /* text NULL: it is the number */
+    uint64_t number;
+};
+
+static bool is_asked_for(struct kv_call *call, const struct setting *setting)
+{
+    struct kv_text name = {setting->name, strlen(setting->name)};
+
+    for (unsigned i = 2; i < call->nr; i++)
+        if (kv_text_matches(name, call->words[i]))
+            return true;
+    return false;
+}
+
+static void answer_settings(struct kv_call *call,
+                            const struct setting *settings, unsigned nr)
+{
+    char number[VALUE_MAX];
+    unsigned found = 0;
+
+    for (unsigned i = 0; i < nr; i++)
+        found += is_asked_for(call, &settings[i]);
+    kv_output_array(call->out, 2 * found);
+    for (unsigned i = 0; i < nr; i++) {
+        if (!is_asked_for(call, &settings[i]))
+            continue;
+        snprintf(number, sizeof(number), "%" PRIu64, settings[i].number);
+        kv_output_string(call->out, settings[i].name);
+        kv_output_string(call->out,
+                         settings[i].text ? settings[i].text : number);
+    }
+}
+
+static void config_get(struct kv_call *call)
+{
+    const struct kv *kv = call->kv;
+    const struct setting settings[] = {
+        {"appendfsync", kv->disk.is_on ? kv->disk.policy : "no", 0},
+        {"appendonly", kv->disk.is_on ? "yes" : "no", 0},
+        {"databases", NULL, 1},
+        {"maxclients", NULL, kv->clients_max},
+        {"maxmemory", NULL, kv->memory_max},
+        {"maxmemory-policy", "noeviction", 0},
+        {"port", NULL, kv->port},
+        {"proto-max-bulk-len", NULL, kv->word_max},
+        {"save", "", 0},
+        {"timeout", NULL, 0},
+    };
+
+    answer_settings(call, settings, array_size(settings));
+}
+
+void kv_admin_config(struct kv_call *call)
+{
+    struct kv_text sub = call->words[1];
+
+    if (kv_text_is(sub, "get") && call->nr > 2) {
+        config_get(call);
+    } else if (kv_text_is(sub, "resetstat") && call->nr == 2) {
+        call->kv->stats = (struct kv_stats){0};
+        kv_output_ok(call->out);
+    } else if (kv_text_is(sub, "set")) {
+        kv_output_error(call->out, "ERR CONFIG SET failed - options stand on "
+                                   "the guest's command line");
+    } else {
+        kv_command_unknown_sub(call, "CONFIG");
+    }
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests are done where they lie when they are there whole, which is nearly
+ * always. The beginning of one that is not is kept, and what comes next is
+ * added to it until it is complete; memory for that comes from a common budget,
+ * beyond the first KV_HELD_FREE bytes.
+ *
+ * Answers are added to the output at once. What of it may be taken (free_to) is
+ * all of it, unless answers have to wait for the disk: then it moves on when a
+ * batch of the journal is done, to where the output ended when that batch was
+ * taken.
+ */
+#include "apps/kv/kv_conn.h"
+#include "apps/kv/kv_command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Steps in which the room for an incomplete request grows. */
+#define HELD_STEP 4096
+
+void kv_conn_init(struct kv_conn *conn, struct kv *kv)
+{
+    *conn = (struct kv_conn){.kv = kv, .id = ++kv->last_id};
+    kv_output_init(&conn->out, &kv->outputs);
+    kv->nr_clients++;
+    kv->stats.connections++;
+}
+
+static size_t counted(size_t room)
+{
+    return room > KV_HELD_FREE ? room - KV_HELD_FREE : 0;
+}
+
+static void drop_held(struct kv_conn *conn)
+{
+    conn->kv->held_bytes -= counted(conn->held_room);
+    free(conn->held);
+    conn->held = NULL;
+    conn->held_bytes = conn->held_room = 0;
+}
+
+void kv_conn_end(struct kv_conn *conn)
+{
+    drop_held(conn);
+    kv_keys_free(conn->work);
+    kv_output_free(&conn->out);
+    free(conn->name);
+    conn->kv->nr_clients--;
+}
+
+/* ---- Doing requests */
+
+/* Answers wait for what the journal has by now. */
+static void withhold(struct kv_conn *conn)
+{
+    const struct kv_journal *journal = &conn->kv->journal;
+
+    if (!journal->withholds || kv_journal_is_clean(journal))
+        conn->free_to = conn->out.added;
+}
+
+static void run(struct kv_conn *conn)
+{
+    struct kv_words *words = &conn->kv->words;
+    struct kv_call call = {
+        .kv = conn->kv,
+        .conn = conn,
+        .out = &conn->out,
+        .words = words->at,
+        .nr = words->nr,
+    };
+
+    if (words->nr)
+        kv_command_run(&call);
+    withhold(conn);
+}
+
+static void refuse(struct kv_conn *conn, const char *error)
+{
+    kv_output_error(&conn->out, "ERR %s", error);
+    conn->is_closing = true;
+    withhold(conn);
+}
+
+void kv_conn_refuse(struct kv_conn *conn)
+{
+    conn->kv->stats.rejected++;
+    refuse(conn, "max number of clients reached");
+    conn->free_to = conn->out.added;
+}
+
+void kv_conn_finish(struct kv_conn *conn)
+{
+    conn->is_closing = true;
+}
+
+/* Is something in the way of the next request? */
+static bool must_wait(const struct kv_conn *conn)
+{
+    return kv_output_bytes(&conn->out) >= KV_OUTPUT_FULL || conn->work ||
+           conn->out.has_failed || kv_journal_is_full(&conn->kv->journal) ||
+           conn->kv->is_stopping;
+}
+
+/* Read on in a request, and do it when it is complete. Returns its length, 0:
+ * it goes on, or it was none. */
+static size_t read_request(struct kv_conn *conn, char *bytes, size_t len)
+{
+    struct kv *kv = conn->kv;
+    const char *error;
+    size_t used;
+
+    switch (kv_resp_read(&conn->resp, &kv->words, bytes, len, kv->word_max,
+                         &error)) {
+    case KV_RESP_READY:
+        used = conn->resp.at;
+        conn->resp = (struct kv_resp){0};
+        run(conn);
+        return used;
+    case KV_RESP_BAD:
+        refuse(conn, error);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+/* ---- Incomplete requests */
+
+/* Room for so many bytes; false: it was answered that there is none. */
+static bool make_room(struct kv_conn *conn, size_t room)
+{
+    struct kv *kv = conn->kv;
+    size_t more = counted(room) - counted(conn->held_room);
+    char *held = NULL;
+
+    if (kv->held_bytes + more <= kv->held_max)
+        held = realloc(conn->held, room);
+    if (!held) {
+        kv->stats.dropped++;
+        refuse(conn, "no memory for a request of this length now");
+        return false;
+    }
+    kv->held_bytes += more;
+    conn->held = held;
+    conn->held_room = room;
+    return true;
+}
+
+/* What may be needed: all of a long word at once, if its length is known, but
+ * not more than came so far and as much again, lest lengths alone cost us. */
+static size_t room_for(const struct kv_conn *conn, size_t bytes)
+{
+    size_t expected = kv_resp_expects(&conn->resp), room = bytes;
+
+    if (bytes <= KV_HELD_FREE)
+        return KV_HELD_FREE;
+    if (expected > room)
+        room = expected < 2 * bytes ? expected : 2 * bytes;
+    return (room + HELD_STEP - 1) & ~(size_t)(HELD_STEP - 1);
+}
+
+static bool hold(struct kv_conn *conn, const char *bytes, size_t len)
+{
+    size_t all = conn->held_bytes + len;
+
+    if (all > conn->held_room && !make_room(conn, room_for(conn, all)))
+        return false;
+    memcpy(conn->held + conn->held_bytes, bytes, len);
+    conn->held_bytes = all;
+    return true;
+}
+
+/* More of a request whose beginning is held. Returns what was taken. */
+static size_t continue_request(struct kv_conn *conn, const char *bytes,
+                               size_t len)
+{
+    size_t before = conn->held_bytes, used,
+           whole = kv_resp_expects(&conn->resp);
+
+    /* Not more than this request, if that is known: the rest stays where it
+     * is. Else in pieces, since most of them are short. */
+    if (whole > before && len > whole - before)
+        len = whole - before;
+    else if (whole <= before && len > KV_HELD_FREE)
+        len = KV_HELD_FREE;
+    if (!hold(conn, bytes, len))
+        return len;
+    used = read_request(conn, conn->held, conn->held_bytes);
+    if (!used)
+        return len;
+    drop_held(conn);
+    return used - before;
+}
+
+size_t kv_conn_receive(struct kv_conn *conn, char *bytes, size_t len)
+{
+    size_t used = 0, n;
+
+    while (used < len && !must_wait(conn)) {
+        if (conn->is_closing)
+            return len;
+        if (conn->held) {
+            used += continue_request(conn, bytes + used, len - used);
+            continue;
+        }
+        n = read_request(conn, bytes + used, len - used);
+        if (!n && !conn->is_closing)
+            hold(conn, bytes + used, len - used);
+        used += n ? n : len - used;
+    }
+    return used;
+}
+
+/* ---- Output */
+
+bool kv_conn_output(const struct kv_conn *conn, struct kv_text *piece)
+{
+    uint64_t may = conn->free_to - conn->out.taken;
+
+    if (!may || !kv_output_next(&conn->out, piece))
+        return false;
+    if (piece->len > may)
+        piece->len = (size_t)may;
+    return true;
+}
+
+void kv_conn_taken(struct kv_conn *conn, size_t len)
+{
+    kv_output_take(&conn->out, len);
+    conn->kv->stats.out_bytes += len;
+}
+
+bool kv_conn_is_idle(const struct kv_conn *conn)
+{
+    return !kv_output_bytes(&conn->out) && !conn->work;
+}
+
+bool kv_conn_has_part(const struct kv_conn *conn)
+{
+    return conn->held;
+}
+
+bool kv_conn_is_withheld(const struct kv_conn *conn)
+{
+    return conn->free_to < conn->out.added;
+}
+
+bool kv_conn_has_failed(const struct kv_conn *conn)
+{
+    return conn->out.has_failed;
+}
+
+/* ---- Long commands */
+
+void kv_conn_work(struct kv_conn *conn, struct kv_keys *work)
+{
+    conn->work = work;
+}
+
+bool kv_conn_is_working(const struct kv_conn *conn)
+{
+    return conn->work;
+}
+
+bool kv_conn_continue(struct kv_conn *conn)
+{
+    if (kv_keys_continue(conn->work, &conn->kv->store, KV_WORK_BUCKETS,
+                         &conn->out))
+        return true;
+    kv_keys_free(conn->work);
+    conn->work = NULL;
+    withhold(conn);
+    return false;
+}
+
+/* ---- The disk */
+
+void kv_conn_batch_begins(struct kv_conn *conn)
+{
+    conn->batch_to = conn->out.added;
+}
+
+void kv_conn_batch_ends(struct kv_conn *conn)
+{
+    if (conn->free_to < conn->batch_to)
+        conn->free_to = conn->batch_to;
+    withhold(conn);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One client, without a network: bytes in, bytes out.
+ *
+ *     kv_conn_receive   give it what arrived; it takes what it can use now
+ *     kv_conn_output    what is to be sent next...
+ *     kv_conn_taken     ...and how much of it was
+ *
+ * While much waits to be taken, or for the disk, nothing more is done: receive
+ * takes nothing of the next request. At rest a connection is this struct and
+ * nothing else; an incomplete request is kept in memory that all share.
+ */
+#ifndef APPS_KV_CONN_H
+#define APPS_KV_CONN_H
+
+#include "apps/kv/kv_db.h"
+
+/* With so much to be taken, the next request waits. */
+#define KV_OUTPUT_FULL  65536
+/* An incomplete request of this length has its place in any case: whoever sends
+ * small ones is not hurt by those who fill the common memory. */
+#define KV_HELD_FREE    2016
+/* Buckets that KEYS looks at in one step: some tenths of a millisecond. */
+#define KV_WORK_BUCKETS 1024
+/* A client's name, bytes. */
+#define KV_NAME_MAX     64
+
+struct kv_keys;
+
+struct kv_conn {
+    struct kv *kv;
+    struct kv_output out;
+    struct kv_resp resp; /* of the request that begins at held, or is next */
+    char *held;          /* an incomplete request, or NULL */
+    size_t held_bytes, held_room;
+    struct kv_keys *work; /* a command that goes on, or NULL */
+    char *name;           /* or NULL */
+    uint64_t id;
+    /* Of the output, counted as out.added is: what may be taken; what may be
+     * when the batch is done that is being written. */
+    uint64_t free_to, batch_to;
+    bool is_closing; /* nothing more is done for it: the rest of what it sends
+                      * is thrown away */
+};
+
+void kv_conn_init(struct kv_conn *conn, struct kv *kv);
+void kv_conn_end(struct kv_conn *conn);
+
+/* Returns how many of the bytes were taken; they are written to. Less than
+ * len: something is in the way. */
+size_t kv_conn_receive(struct kv_conn *conn, char *bytes, size_t len);
+
+/* The next bytes to send; false: nothing now. */
+bool kv_conn_output(const struct kv_conn *conn, struct kv_text *piece);
+void kv_conn_taken(struct kv_conn *conn, size_t len);
+
+/* There is nothing to send, now or when the disk is done. */
+bool kv_conn_is_idle(const struct kv_conn *conn);
+/* A part of a request is here. */
+bool kv_conn_has_part(const struct kv_conn *conn);
+/* Some answers wait for the disk. */
+bool kv_conn_is_withheld(const struct kv_conn *conn);
+/* It cannot go on: it lacks some of its output. */
+bool kv_conn_has_failed(const struct kv_conn *conn);
+
+/* A command that takes long is under way: kv_conn_continue does a part of it,
+ * and there is output when it returns false. */
+bool kv_conn_is_working(const struct kv_conn *conn);
+bool kv_conn_continue(struct kv_conn *conn);
+
+/* The journal so far is being written; it is on the disk. */
+void kv_conn_batch_begins(struct kv_conn *conn);
+void kv_conn_batch_ends(struct kv_conn *conn);
+
+/* There is no place for it: say so, and nothing more. */
+void kv_conn_refuse(struct kv_conn *conn);
+/* The client has ended: what is under way is still answered. */
+void kv_conn_finish(struct kv_conn *conn);
+
+/* ---- For the commands */
+
+/* Begin a long one. */
+void kv_conn_work(struct kv_conn *conn, struct kv_keys *work);
+
+/* kv_keys.c: false: it is done, and answered. */
+bool kv_keys_continue(struct kv_keys *keys, struct kv_store *store,
+                      unsigned nr_buckets, struct kv_output *out);
+void kv_keys_free(struct kv_keys *keys);
+
+#endif

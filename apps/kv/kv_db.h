@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The server as its parts see it: the store, the journal, limits and counters.
+ * It knows no network, no disk and no clock: kv_server sets the time, kv_tcp
+ * moves the bytes, kv_aof takes the journal.
+ */
+#ifndef APPS_KV_DB_H
+#define APPS_KV_DB_H
+
+#include "apps/kv/kv_journal.h"
+#include "apps/kv/kv_output.h"
+#include "apps/kv/kv_resp.h"
+#include "apps/kv/kv_store.h"
+
+struct kv;
+
+struct kv_stats {
+    uint64_t commands, connections, rejected;
+    uint64_t hits, misses; /* keys that were asked for */
+    uint64_t in_bytes, out_bytes;
+    uint64_t evicted;   /* clients that made room for others */
+    uint64_t timed_out; /* clients without progress */
+    uint64_t dropped;   /* clients whose answers or requests had no memory */
+};
+
+/* How the file is, for INFO; kv_aof's. */
+struct kv_disk {
+    bool is_on;
+    const char *policy; /* "always", "everysec", "no" */
+    bool is_rewriting, rewrite_failed;
+    uint64_t base_bytes, written_bytes; /* base; that and what came since */
+    uint64_t fsyncs, rewrites, failures;
+    uint64_t loaded_bytes, to_load_bytes;
+};
+
+/* What kv_server measures for INFO. */
+struct kv_measures {
+    uint64_t uptime_ns, cpu_ns;
+    uint64_t heap_bytes; /* taken by malloc */
+    uint64_t memory_bytes;
+};
+
+struct kv {
+    /* Set by the owner: */
+    struct kv_store store; /* its owner's fields, and now_ms all the time */
+    size_t memory_max;     /* "maxmemory" */
+    size_t held_max;       /* incomplete requests of all clients, bytes */
+    uint32_t word_max;     /* "proto-max-bulk-len" */
+    unsigned clients_max;
+    uint16_t port;
+    uint64_t now_us; /* the wall clock, for TIME */
+    void (*measure)(struct kv *kv, struct kv_measures *measures);
+    /* Some requests are about to be done: set the times. They were done: see to
+     * what they left over in the store. */
+    void (*begins)(struct kv *kv);
+    void (*ends)(struct kv *kv);
+    /* Start a rewrite of the file: 0, or a negative error: -XEN_EBUSY it is
+     * under way, -XEN_ENODEV there is no file. */
+    int (*rewrite)(struct kv *kv);
+    char run_id[41]; /* 40 hexadecimal digits */
+    /* The parts': */
+    struct kv_outputs outputs; /* bytes_max is the owner's */
+    struct kv_journal journal;
+    struct kv_disk disk;
+    struct kv_words words;
+    struct kv_stats stats;
+    size_t held_bytes;
+    unsigned nr_clients;
+    uint64_t last_id; /* of clients */
+    bool is_loading;  /* the file is being read: nobody else is served */
+    bool is_stopping; /* nothing more is done */
+    size_t used_max;
+};
+
+/* 0 or -XEN_ENOMEM. */
+must_check int kv_db_init(struct kv *kv);
+void kv_db_free(struct kv *kv);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* The server of apps/kv/kv.c, put together. */
+#ifndef APPS_KV_SERVER_H
+#define APPS_KV_SERVER_H
+
+#include "apps/kv/kv_aof.h"
+#include "apps/kv/kv_tcp.h"
+
+struct app;
+
+struct kv_server {
+    struct app *app;
+    struct kv kv;
+    struct kv_tcp tcp;
+    struct kv_aof aof;
+    struct fs fs;
+    struct timer expiry, deadline;
+    struct task tidy;
+    uint64_t port;
+    uint64_t memory_bytes;
+    bool has_failed; /* the file could not be read */
+    bool has_closed, is_late;
+};
+
+/* From options to the end: what app_main returns. `server` is zeroed. */
+int kv_server_run(struct kv_server *server, struct app *app);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Pieces of text that are not terminated: words of a command, numbers in them,
+ * and the patterns of KEYS. */
+#ifndef APPS_KV_TEXT_H
+#define APPS_KV_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct kv_text {
+    const char *at;
+    size_t len;
+};
+
+#define KV_TEXT(literal) ((struct kv_text){(literal), sizeof(literal) - 1})
+
+/* Digits of the longest number, its sign and a NUL. */
+#define KV_NUMBER_MAX 21
+
+/* As Redis reads numbers: decimal, a '-' at most, no leading zeros, nothing
+ * before or behind. */
+bool kv_text_number(struct kv_text text, int64_t *number);
+/* Returns the length. */
+size_t kv_text_from_number(char buffer[KV_NUMBER_MAX], int64_t number);
+
+/* ASCII letters count as equal to their other case; `word` is in lower case. */
+bool kv_text_is(struct kv_text text, const char *word);
+bool kv_text_equal(struct kv_text a, struct kv_text b);
+
+/* Redis' patterns: ? * [ab] [^a] [a-z] and \ before any of them. Takes time in
+ * proportion to the product of both lengths, whatever the pattern. */
+bool kv_text_matches(struct kv_text text, struct kv_text pattern);
+
+#endif
