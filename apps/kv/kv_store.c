@@ -20,7 +20,8 @@
 #include <string.h>
 
 #define PAGE_BUCKETS (XEN_PAGE_SIZE / sizeof(struct kv_entry *))
-/* Shrink when fewer than this part of the buckets would do. */
+/* Shrink when fewer than this part of the buckets would do; and by so many with
+ * each key that goes, to keep up. */
 #define SPARSE       4
 /* A value that is added to gets room for more: a quarter, at most this. */
 #define MORE_MAX     (1u << 20)
@@ -130,8 +131,9 @@ static void fit_table(struct kv_store *store)
 
     if (table->nr_keys > table->nr_buckets)
         grow(store);
-    else if (table->nr_buckets > PAGE_BUCKETS &&
-             table->nr_keys < table->nr_buckets / SPARSE)
+    for (unsigned i = 0; i < SPARSE && table->nr_buckets > PAGE_BUCKETS &&
+                         table->nr_keys < table->nr_buckets / SPARSE;
+         i++)
         shrink(store);
 }
 

@@ -1,0 +1,704 @@
+/* SPDX-License-Identifier: MIT */
+/* The protocol of apps/kv: commands, their errors in Redis' words, requests in
+ * any pieces, what waits for what, and what is noted for the file. */
+// sources: apps/kv/kv_conn.c apps/kv/kv_command.c apps/kv/kv_strings.c
+// sources: apps/kv/kv_keys.c apps/kv/kv_admin.c apps/kv/kv_info.c
+// sources: apps/kv/kv_db.c apps/kv/kv_output.c apps/kv/kv_resp.c
+// sources: apps/kv/kv_journal.c apps/kv/kv_store.c apps/kv/kv_hash.c
+// sources: apps/kv/kv_text.c kernel/page.c xen/evtchn.c tests/fake/hv.c
+#include "tests/unit/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/kv/kv_conn.h"
+
+#define OUT_MAX (4 << 20)
+
+static struct pages pages;
+static struct kv kv;
+static struct kv_conn conn;
+static char out[OUT_MAX];
+static size_t out_bytes;
+static unsigned nr_wakes;
+
+static void wake(struct kv_aof *taker)
+{
+    (void)taker;
+    nr_wakes++;
+}
+
+static void open_kv(void)
+{
+    kv = (struct kv){
+        .store.memory = &pages,
+        .store.now_ms = 1000000,
+        .memory_max = 8 << 20,
+        .held_max = 1 << 20,
+        .word_max = 1 << 20,
+        .outputs.bytes_max = 1 << 20,
+        .clients_max = 10,
+        .now_us = 1234567890,
+    };
+    assert_int_equal(kv_db_init(&kv), 0);
+    kv_conn_init(&conn, &kv);
+    out_bytes = 0;
+}
+
+static void close_kv(void)
+{
+    kv_conn_end(&conn);
+    assert_int_equal(kv.held_bytes, 0);
+    assert_int_equal(kv.outputs.bytes, 0);
+    assert_int_equal(kv.nr_clients, 0);
+    kv_db_free(&kv);
+    assert_int_equal(kv.store.used_bytes, 0);
+}
+
+static int setup(void **state)
+{
+    fake_setup(state);
+    pages_init(&pages);
+    open_kv();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    close_kv();
+    assert_int_equal(pages.nr_used, 0);
+    return fake_teardown(state);
+}
+
+/* ---- What is said and answered */
+
+static void take_output(void)
+{
+    struct kv_text piece;
+
+    while (kv_conn_output(&conn, &piece)) {
+        assert_true(piece.len > 0 && out_bytes + piece.len < OUT_MAX);
+        memcpy(out + out_bytes, piece.at, piece.len);
+        out_bytes += piece.len;
+        kv_conn_taken(&conn, piece.len);
+    }
+    out[out_bytes] = '\0';
+}
+
+static void feed(const char *bytes, size_t len)
+{
+    char *copy = malloc(len + 1); /* ASan sees who reads past its end */
+    size_t used = 0, n;
+
+    assert_non_null(copy);
+    memcpy(copy, bytes, len);
+    while (used < len) {
+        n = kv_conn_receive(&conn, copy + used, len - used);
+        while (kv_conn_is_working(&conn) && kv_conn_continue(&conn))
+            ;
+        take_output();
+        if (!n && !kv_conn_is_idle(&conn))
+            break;
+        used += n;
+    }
+    free(copy);
+}
+
+static const char *ask_bytes(const char *bytes, size_t len)
+{
+    out_bytes = 0;
+    feed(bytes, len);
+    return out;
+}
+
+/* An inline request, or several. */
+static const char *ask(const char *request)
+{
+    return ask_bytes(request, strlen(request));
+}
+
+static void expect(const char *request, const char *answer)
+{
+    char line[1024];
+
+    snprintf(line, sizeof(line), "%s\r\n", request);
+    if (strcmp(ask(line), answer))
+        fail_msg("%s: %s instead of %s", request, out, answer);
+}
+
+/* ---- Commands */
+
+static const char *const script[][2] = {
+    {"PING", "+PONG\r\n"},
+    {"ping hello", "$5\r\nhello\r\n"},
+    {"ECHO \"a b\\r\\n\\x41\"", "$6\r\na b\r\nA\r\n"},
+    {"SET k v", "+OK\r\n"},
+    {"get k", "$1\r\nv\r\n"},
+    {"GET none", "$-1\r\n"},
+    {"SET k w NX", "$-1\r\n"},
+    {"SET k w XX", "+OK\r\n"},
+    {"SET n w XX", "$-1\r\n"},
+    {"SET n w NX GET", "$-1\r\n"},
+    {"SET n x NX GET", "$1\r\nw\r\n"},
+    {"SET n y GET", "$1\r\nw\r\n"},
+    {"SET n y GET EX 10", "$1\r\ny\r\n"},
+    {"TTL n", ":10\r\n"},
+    {"PTTL n", ":10000\r\n"},
+    {"SET n z KEEPTTL", "+OK\r\n"},
+    {"TTL n", ":10\r\n"},
+    {"SET n z PXAT 1005500", "+OK\r\n"},
+    {"PTTL n", ":5500\r\n"},
+    {"SET n z EXAT 1001", "+OK\r\n"},
+    {"PTTL n", ":1000\r\n"},
+    {"SET n z PX 0", "-ERR invalid expire time in 'set' command\r\n"},
+    {"SET n z PX -5", "-ERR invalid expire time in 'set' command\r\n"},
+    {"SET n z EX 9223372036854775807",
+     "-ERR invalid expire time in 'set' command\r\n"},
+    {"SET n z EX x", "-ERR value is not an integer or out of range\r\n"},
+    {"SET n z EX", "-ERR syntax error\r\n"},
+    {"SET n z NX XX", "-ERR syntax error\r\n"},
+    {"SET n z EX 1 PX 1", "-ERR syntax error\r\n"},
+    {"SET n z EX 1 KEEPTTL", "-ERR syntax error\r\n"},
+    {"SET n z BAD", "-ERR syntax error\r\n"},
+    {"SETNX k 1", ":0\r\n"},
+    {"SETNX m 1", ":1\r\n"},
+    {"SETEX m 10 v", "+OK\r\n"},
+    {"SETEX m 0 v", "-ERR invalid expire time in 'setex' command\r\n"},
+    {"PSETEX m 10 v", "+OK\r\n"},
+    {"PTTL m", ":10\r\n"},
+    {"GETSET m w", "$1\r\nv\r\n"},
+    {"TTL m", ":-1\r\n"},
+    {"TTL none", ":-2\r\n"},
+    {"INCR c", ":1\r\n"},
+    {"INCRBY c 41", ":42\r\n"},
+    {"DECR c", ":41\r\n"},
+    {"DECRBY c 50", ":-9\r\n"},
+    {"DECRBY c -9223372036854775808", "-ERR decrement would overflow\r\n"},
+    {"SET c 9223372036854775807", "+OK\r\n"},
+    {"INCR c", "-ERR increment or decrement would overflow\r\n"},
+    {"INCR k", "-ERR value is not an integer or out of range\r\n"},
+    {"INCRBY c 1.5", "-ERR value is not an integer or out of range\r\n"},
+    {"MSET a 1 b 2", "+OK\r\n"},
+    {"MSET a 1 b", "-ERR wrong number of arguments for 'mset' command\r\n"},
+    {"MGET a none b", "*3\r\n$1\r\n1\r\n$-1\r\n$1\r\n2\r\n"},
+    {"APPEND a 23", ":3\r\n"},
+    {"APPEND new xy", ":2\r\n"},
+    {"STRLEN a", ":3\r\n"},
+    {"STRLEN none", ":0\r\n"},
+    {"SETRANGE a 5 z", ":6\r\n"},
+    {"GET a", "$6\r\n123"},
+    {"SETRANGE a -1 z", "-ERR offset is out of range\r\n"},
+    {"SETRANGE none 5 \"\"", ":0\r\n"},
+    {"SETRANGE a 536870912 z",
+     "-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n"},
+    {"EXISTS a a none", ":2\r\n"},
+    {"TYPE a", "+string\r\n"},
+    {"TYPE none", "+none\r\n"},
+    {"EXPIRE a 100", ":1\r\n"},
+    {"EXPIRE none 100", ":0\r\n"},
+    {"EXPIRE a 50 GT", ":0\r\n"},
+    {"EXPIRE a 50 LT", ":1\r\n"},
+    {"EXPIRE a 50 NX", ":0\r\n"},
+    {"EXPIRE b 50 XX", ":0\r\n"},
+    {"EXPIRE b 50 GT", ":0\r\n"},
+    {"EXPIRE a 50 NX XX", "-ERR NX and XX, GT or LT options at the same time "
+                          "are not compatible\r\n"},
+    {"EXPIRE a 50 GT LT", "-ERR GT and LT options at the same time are not "
+                          "compatible\r\n"},
+    {"EXPIRE a 50 QQ", "-ERR Unsupported option QQ\r\n"},
+    {"EXPIRE a 9223372036854775807",
+     "-ERR invalid expire time in 'expire' command\r\n"},
+    {"PERSIST a", ":1\r\n"},
+    {"PERSIST a", ":0\r\n"},
+    {"PEXPIRE a 1", ":1\r\n"},
+    {"PEXPIREAT a 2000000", ":1\r\n"},
+    {"EXPIREAT a 2000", ":1\r\n"},
+    {"PTTL a", ":1000000\r\n"},
+    {"EXPIRE a -1", ":1\r\n"},
+    {"EXISTS a", ":0\r\n"},
+    {"DEL b none m", ":2\r\n"},
+    {"UNLINK new", ":1\r\n"},
+    {"DBSIZE", ":3\r\n"},
+    {"KEYS c*", "*1\r\n$1\r\nc\r\n"},
+    {"KEYS zz*", "*0\r\n"},
+    {"SCAN 0 MATCH c COUNT 1000", "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nc\r\n"},
+    {"SCAN 0 TYPE list COUNT 1000", "*2\r\n$1\r\n0\r\n*0\r\n"},
+    {"SCAN x", "-ERR invalid cursor\r\n"},
+    {"SCAN 0 COUNT 0", "-ERR syntax error\r\n"},
+    {"SCAN 0 COUNT x", "-ERR value is not an integer or out of range\r\n"},
+    {"SCAN 0 MATCH", "-ERR syntax error\r\n"},
+    {"SELECT 0", "+OK\r\n"},
+    {"SELECT 1", "-ERR DB index is out of range\r\n"},
+    {"SELECT x", "-ERR value is not an integer or out of range\r\n"},
+    {"TIME", "*2\r\n$4\r\n1234\r\n$6\r\n567890\r\n"},
+    {"CONFIG GET save", "*2\r\n$4\r\nsave\r\n$0\r\n\r\n"},
+    {"CONFIG GET append*",
+     "*4\r\n$11\r\nappendfsync\r\n$2\r\nno\r\n$10\r\nappendonly\r\n$2\r\nno"
+     "\r\n"},
+    {"CONFIG GET nothing", "*0\r\n"},
+    {"CONFIG RESETSTAT", "+OK\r\n"},
+    {"CONFIG WHAT", "-ERR unknown subcommand 'WHAT'. Try CONFIG HELP.\r\n"},
+    {"COMMAND", "*0\r\n"},
+    {"COMMAND DOCS", "*0\r\n"},
+    {"CLIENT GETNAME", "$-1\r\n"},
+    {"CLIENT SETNAME me", "+OK\r\n"},
+    {"CLIENT GETNAME", "$2\r\nme\r\n"},
+    {"CLIENT SETNAME \"a b\"", "-ERR Client names cannot contain spaces, "
+                               "newlines or special characters.\r\n"},
+    {"CLIENT SETINFO LIB-NAME x", "+OK\r\n"},
+    {"CLIENT ID", ":1\r\n"},
+    {"HELLO 3", "-NOPROTO unsupported protocol version\r\n"},
+    {"HELLO x", "-ERR Protocol version is not an integer or out of range\r\n"},
+    {"BGREWRITEAOF", "-ERR there is no append only file: nothing is mounted"
+                     "\r\n"},
+    {"FLUSHALL", "+OK\r\n"},
+    {"FLUSHDB ASYNC", "+OK\r\n"},
+    {"FLUSHALL now", "-ERR syntax error\r\n"},
+    {"DBSIZE", ":0\r\n"},
+    {"GET", "-ERR wrong number of arguments for 'get' command\r\n"},
+    {"Get a b", "-ERR wrong number of arguments for 'get' command\r\n"},
+    {"NONSENSE", "-ERR unknown command 'NONSENSE', with args beginning with: "
+                 "\r\n"},
+    {"foo a \"b c\"", "-ERR unknown command 'foo', with args beginning with: "
+                      "'a' 'b c' \r\n"},
+    {"", ""},
+    {"QUIT", "+OK\r\n"},
+};
+
+static void commands_answer_as_redis_does(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < array_size(script); i++) {
+        if (strcmp(script[i][0], "GET a")) {
+            expect(script[i][0], script[i][1]);
+            continue;
+        }
+        assert_memory_equal(ask("GET a\r\n"), "$6\r\n123\0\0z\r\n", 12);
+    }
+    assert_true(conn.is_closing);
+}
+
+static void hello_tells_of_version_2(void **state)
+{
+    (void)state;
+    assert_memory_equal(ask("HELLO 2 SETNAME x\r\n"), "*14\r\n$6\r\nserver",
+                        15);
+    assert_string_equal(conn.name, "x");
+}
+
+static void info_has_its_sections(void **state)
+{
+    static const char *const parts[] = {"# Server\r\n",
+                                        "redis_version:",
+                                        "# Memory\r\n",
+                                        "used_memory:",
+                                        "maxmemory:",
+                                        "# Clients\r\n",
+                                        "connected_clients:1\r\n",
+                                        "# Persistence\r\n",
+                                        "aof_enabled:0\r\n",
+                                        "# Stats\r\n",
+                                        "# Replication\r\nrole:master",
+                                        "# CPU\r\n",
+                                        "# Keyspace\r\ndb0:keys=1,expires=0,"};
+    unsigned len;
+
+    (void)state;
+    ask("SET a 1\r\n");
+    ask("INFO\r\n");
+    for (unsigned i = 0; i < array_size(parts); i++)
+        if (!strstr(out, parts[i]))
+            fail_msg("INFO lacks %s", parts[i]);
+    assert_int_equal(sscanf(out, "$%u\r\n", &len), 1);
+    assert_int_equal(strlen(strchr(out, '\n') + 1), len + 2);
+    ask("INFO keyspace\r\n");
+    assert_null(strstr(out, "# Server"));
+}
+
+/* ---- Requests in pieces */
+
+static size_t append(char *to, size_t at, const char *bytes)
+{
+    memcpy(to + at, bytes, strlen(bytes));
+    return at + strlen(bytes);
+}
+
+static void a_request_may_be_split_anywhere(void **state)
+{
+    static char all[4096], whole[65536];
+    size_t len = 0, whole_bytes;
+
+    (void)state;
+    len = append(all, len, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\na\r\nbc\r\n");
+    len = append(all, len, "PING\r\n\r\n*0\r\n*-1\r\nECHO \"x y\"\n");
+    len = append(all, len, "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n");
+    len = append(all, len, "*2\r\n$6\r\nAPPEND\r\n$1\r\nk\r\n");
+    len = append(all, len, "*3\r\n$6\r\nAPPEND\r\n$1\r\nk\r\n$0\r\n\r\n");
+    len = append(all, len, "GET k\r\nNOPE\r\n*1\r\n$4\r\nQUIT\r\nPING\r\n");
+    ask_bytes(all, len);
+    whole_bytes = out_bytes;
+    memcpy(whole, out, out_bytes);
+    for (size_t at = 1; at < len; at++) {
+        close_kv();
+        open_kv();
+        feed(all, at);
+        feed(all + at, len - at);
+        assert_int_equal(out_bytes, whole_bytes);
+        assert_memory_equal(out, whole, whole_bytes);
+    }
+    close_kv();
+    open_kv();
+    for (size_t at = 0; at < len; at++)
+        feed(all + at, 1);
+    assert_int_equal(out_bytes, whole_bytes);
+    assert_memory_equal(out, whole, whole_bytes);
+}
+
+static void protocol_errors_end_the_connection(void **state)
+{
+    static const char *const tries[][2] = {
+        {"*x\r\n", "-ERR Protocol error: invalid multibulk length\r\n"},
+        {"*99999999\r\n", "-ERR Protocol error: invalid multibulk length\r\n"},
+        {"*1\r\nGET", "-ERR Protocol error: expected '$', got 'G'\r\n"},
+        {"*1\r\n\r\n", "-ERR Protocol error: expected '$', got ' '\r\n"},
+        {"*1\r\n$-1\r\n", "-ERR Protocol error: invalid bulk length\r\n"},
+        {"*1\r\n$x\r\n", "-ERR Protocol error: invalid bulk length\r\n"},
+        {"*1\r\n$1048577\r\n", "-ERR Protocol error: invalid bulk length\r\n"},
+        {"*11111111111111111111111111111111111",
+         "-ERR Protocol error: too big mbulk count string\r\n"},
+        {"*1\r\n$11111111111111111111111111111111111",
+         "-ERR Protocol error: too big bulk count string\r\n"},
+        {"GET \"x\r\n",
+         "-ERR Protocol error: unbalanced quotes in request\r\n"},
+        {"GET \"x\"y\r\n",
+         "-ERR Protocol error: unbalanced quotes in request\r\n"},
+        {"POST / HTTP/1.1\r\n", "-ERR this is no web server\r\n"},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < array_size(tries); i++)
+        for (unsigned bytewise = 0; bytewise < 2; bytewise++) {
+            size_t len = strlen(tries[i][0]);
+
+            close_kv();
+            open_kv();
+            for (size_t at = 0; at < len; at += bytewise ? 1 : len)
+                feed(tries[i][0] + at, bytewise ? 1 : len);
+            assert_string_equal(out, tries[i][1]);
+            assert_true(conn.is_closing);
+            assert_string_equal(ask("PING\r\n"), "");
+        }
+}
+
+static void an_inline_request_has_a_longest(void **state)
+{
+    static char line[KV_INLINE_MAX + 1];
+
+    (void)state;
+    memset(line, 'x', sizeof(line));
+    assert_string_equal(ask_bytes(line, sizeof(line)),
+                        "-ERR Protocol error: too big inline request\r\n");
+}
+
+/* ---- Limits */
+
+static size_t big_set(char *to, const char *key, size_t bytes)
+{
+    size_t len = (size_t)sprintf(to,
+                                 "*3\r\n$3\r\nSET\r\n$%zu\r\n%s\r\n$%zu"
+                                 "\r\n",
+                                 strlen(key), key, bytes);
+
+    memset(to + len, 'v', bytes);
+    memcpy(to + len + bytes, "\r\n", 2);
+    return len + bytes + 2;
+}
+
+static void a_long_value_comes_and_goes_in_pieces(void **state)
+{
+    static char request[600000];
+    size_t len = big_set(request, "big", 500000);
+
+    (void)state;
+    out_bytes = 0;
+    for (size_t at = 0; at < len; at += 1460)
+        feed(request + at, len - at < 1460 ? len - at : 1460);
+    assert_string_equal(out, "+OK\r\n");
+    ask("GET big\r\n");
+    assert_int_equal(out_bytes, 500000 + strlen("$500000\r\n\r\n"));
+    ask("MGET big big\r\n");
+    assert_int_equal(out_bytes, 2 * 500011 + strlen("*2\r\n"));
+}
+
+static void incomplete_requests_have_a_budget(void **state)
+{
+    static char request[1000100];
+    size_t len = big_set(request, "big", 1000000);
+    struct kv_conn other;
+
+    (void)state;
+    kv.held_max = 300000;
+    for (size_t at = 0; at < len && !conn.is_closing; at += 1460)
+        feed(request + at, len - at < 1460 ? len - at : 1460);
+    assert_string_equal(out,
+                        "-ERR no memory for a request of this length now\r\n");
+    assert_true(kv.held_bytes <= kv.held_max);
+    /* A small one is served all the same. */
+    kv.held_max = kv.held_bytes;
+    kv_conn_init(&other, &kv);
+    assert_int_equal(kv_conn_receive(&other, (char[]){"PI"}, 2), 2);
+    assert_int_equal(kv_conn_receive(&other, (char[]){"NG\r\n"}, 4), 4);
+    assert_int_equal(kv_output_bytes(&other.out), 7);
+    kv_conn_end(&other);
+}
+
+static void nothing_is_stored_past_maxmemory(void **state)
+{
+    static char request[100100];
+    size_t len = big_set(request, "big", 100000);
+
+    (void)state;
+    kv.memory_max = kv.store.used_bytes + 50000;
+    assert_string_equal(
+        ask_bytes(request, len),
+        "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+    expect("SET small x", "+OK\r\n");
+    expect("SETRANGE small 60000 x",
+           "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+    kv.memory_max = 1;
+    expect("SET small y",
+           "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+    expect("INCR n",
+           "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+    expect("GET small", "$1\r\nx\r\n");
+    expect("DEL small", ":1\r\n");
+}
+
+static void who_does_not_read_is_not_served_on(void **state)
+{
+    char request[] = "GET k\r\nGET k\r\nGET k\r\nGET k\r\nGET k\r\n";
+    static char set[40100];
+    size_t n;
+
+    (void)state;
+    ask_bytes(set, big_set(set, "k", 40000));
+    n = kv_conn_receive(&conn, request, sizeof(request) - 1);
+    assert_int_equal(n, 2 * 7); /* the second passed the limit */
+    take_output();
+    n += kv_conn_receive(&conn, request + n, sizeof(request) - 1 - n);
+    assert_int_equal(n, 4 * 7);
+    /* The value lies in the store once, however often it is to be sent. */
+    assert_true(kv.outputs.bytes < 10000);
+}
+
+static void answers_past_their_budget_end_the_connection(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2000; i++) {
+        char line[64];
+
+        snprintf(line, sizeof(line), "SET key:%u x", i);
+        expect(line, "+OK\r\n");
+    }
+    kv.outputs.bytes_max = 8000;
+    ask("KEYS *\r\n");
+    assert_true(kv_conn_has_failed(&conn));
+}
+
+static void a_key_has_a_longest(void **state)
+{
+    static char key[KV_KEY_MAX + 2], request[KV_KEY_MAX + 200];
+
+    (void)state;
+    memset(key, 'k', KV_KEY_MAX + 1);
+    assert_string_equal(ask_bytes(request, big_set(request, key, 1)),
+                        "-ERR a key has at most 65535 bytes\r\n");
+    key[KV_KEY_MAX] = '\0';
+    assert_string_equal(ask_bytes(request, big_set(request, key, 1)),
+                        "+OK\r\n");
+}
+
+static void while_the_file_is_read_only_some_are_served(void **state)
+{
+    (void)state;
+    kv.is_loading = true;
+    expect("GET k", "-LOADING Redis is loading the dataset in memory\r\n");
+    expect("PING", "-LOADING Redis is loading the dataset in memory\r\n");
+    expect("SELECT 0", "+OK\r\n");
+}
+
+static void keys_and_scan_find_all(void **state)
+{
+    unsigned found = 0;
+    char line[64], *at;
+    unsigned long long cursor = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 3000; i++) {
+        snprintf(line, sizeof(line), "SET key:%u x", i);
+        expect(line, "+OK\r\n");
+    }
+    ask("KEYS *\r\n");
+    assert_memory_equal(out, "*3000\r\n", 7);
+    do {
+        snprintf(line, sizeof(line), "SCAN %llu COUNT 100\r\n", cursor);
+        ask(line);
+        assert_int_equal(sscanf(out, "*2\r\n$%*u\r\n%llu\r\n", &cursor), 1);
+        for (at = out; (at = strstr(at, "key:")); at++)
+            found++;
+    } while (cursor);
+    assert_int_equal(found, 3000);
+}
+
+/* ---- The journal */
+
+static void note_to(const char *policy)
+{
+    kv.journal.is_on = true;
+    kv.journal.withholds = !strcmp(policy, "always");
+    kv.journal.wake = wake;
+    nr_wakes = 0;
+}
+
+static void expect_noted(const char *request, const char *noted)
+{
+    ask_bytes(request, strlen(request));
+    assert_int_equal(kv.journal.used, strlen(noted));
+    assert_memory_equal(kv.journal.bytes, noted, strlen(noted));
+    kv.journal.used = 0;
+}
+
+static void commands_are_noted_by_what_they_made(void **state)
+{
+    (void)state;
+    note_to("everysec");
+    expect_noted("SET k 5\r\n", "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\n5\r\n");
+    expect_noted("INCR k\r\n", "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\n6\r\n");
+    expect_noted("EXPIRE k 5\r\n",
+                 "*3\r\n$9\r\nPEXPIREAT\r\n$1\r\nk\r\n$7\r\n1005000\r\n");
+    expect_noted("INCR k\r\n", "*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\n7\r\n"
+                               "$4\r\nPXAT\r\n$7\r\n1005000\r\n");
+    expect_noted("APPEND k xy\r\n",
+                 "*4\r\n$8\r\nSETRANGE\r\n$1\r\nk\r\n$1\r\n1\r\n$2\r\nxy\r\n"
+                 "*3\r\n$9\r\nPEXPIREAT\r\n$1\r\nk\r\n$7\r\n1005000\r\n");
+    expect_noted("PERSIST k\r\n", "*2\r\n$7\r\nPERSIST\r\n$1\r\nk\r\n");
+    expect_noted("SETRANGE s 2 x\r\n",
+                 "*2\r\n$3\r\nDEL\r\n$1\r\ns\r\n"
+                 "*4\r\n$8\r\nSETRANGE\r\n$1\r\ns\r\n$1\r\n2\r\n$1\r\nx\r\n");
+    expect_noted("EXPIRE k -1\r\n", "*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n");
+    expect_noted("DEL k\r\nGET s\r\nSET s 1 NX\r\nEXPIRE k 1\r\n", "");
+    expect_noted("FLUSHALL\r\n", "*1\r\n$8\r\nFLUSHALL\r\n");
+}
+
+static void with_always_answers_wait_for_their_batch(void **state)
+{
+    (void)state;
+    note_to("always");
+    assert_string_equal(ask("SET k 1\r\n"), "");
+    assert_int_equal(nr_wakes, 1);
+    assert_true(kv_conn_is_withheld(&conn));
+    /* The batch is taken; what comes now waits for the next one. */
+    kv.journal.used = 0;
+    kv.journal.is_taken = true;
+    kv_conn_batch_begins(&conn);
+    assert_string_equal(ask("INCR k\r\n"), "");
+    assert_string_equal(ask("GET k\r\n"), "");
+    kv.journal.is_taken = false;
+    kv_conn_batch_ends(&conn);
+    take_output();
+    assert_string_equal(out, "+OK\r\n");
+    kv.journal.used = 0;
+    kv.journal.is_taken = true;
+    kv_conn_batch_begins(&conn);
+    kv.journal.is_taken = false;
+    kv_conn_batch_ends(&conn);
+    out_bytes = 0;
+    take_output();
+    assert_string_equal(out, ":2\r\n$1\r\n2\r\n");
+    expect("GET k", "$1\r\n2\r\n");
+}
+
+static void who_came_after_the_batch_began_waits_for_the_next(void **state)
+{
+    struct kv_conn other;
+    char first[] = "SET k 1\r\n", second[] = "SET k 2\r\n";
+
+    (void)state;
+    note_to("always");
+    kv_conn_init(&other, &kv);
+    kv_conn_receive(&other, first, sizeof(first) - 1);
+    expect("GET k", "");
+    kv.journal.used = 0;
+    kv.journal.is_taken = true;
+    kv_conn_batch_begins(&other); /* and conn not: it did not wait then */
+    kv_conn_receive(&other, second, sizeof(second) - 1);
+    kv.journal.is_taken = false;
+    kv_conn_batch_ends(&other);
+    kv_conn_batch_ends(&conn);
+    assert_int_equal(other.free_to, 5);
+    assert_int_equal(conn.free_to, 0);
+    kv.journal.used = 0;
+    kv_conn_end(&other);
+}
+
+static void a_full_journal_is_waited_for(void **state)
+{
+    static char set[200100];
+    char request[] = "PING\r\n";
+
+    (void)state;
+    note_to("everysec");
+    ask_bytes(set, big_set(set, "a", 200000));
+    ask_bytes(set, big_set(set, "b", 200000));
+    assert_int_equal(kv_conn_receive(&conn, request, 6), 0);
+    kv.journal.used = 0;
+    assert_int_equal(kv_conn_receive(&conn, request, 6), 6);
+}
+
+static void a_failing_disk_refuses_changes_only(void **state)
+{
+    static const char full[] = "-MISCONF Errors writing to the AOF file: No "
+                               "space left on device\r\n";
+
+    (void)state;
+    note_to("always");
+    ask("SET k 1\r\n");
+    kv.journal.error = -XEN_ENOSPC;
+    conn.free_to = conn.out.added; /* kv_tcp would have ended it */
+    take_output();
+    expect("SET k 2", full);
+    expect("DEL k", full);
+    expect("PING", full);
+    expect("GET k", "$1\r\n1\r\n");
+    kv.journal.error = 0;
+    kv.journal.used = 0;
+}
+
+int main(void)
+{
+#define on_kv(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        on_kv(commands_answer_as_redis_does),
+        on_kv(hello_tells_of_version_2),
+        on_kv(info_has_its_sections),
+        on_kv(a_request_may_be_split_anywhere),
+        on_kv(protocol_errors_end_the_connection),
+        on_kv(an_inline_request_has_a_longest),
+        on_kv(a_long_value_comes_and_goes_in_pieces),
+        on_kv(incomplete_requests_have_a_budget),
+        on_kv(nothing_is_stored_past_maxmemory),
+        on_kv(who_does_not_read_is_not_served_on),
+        on_kv(answers_past_their_budget_end_the_connection),
+        on_kv(a_key_has_a_longest),
+        on_kv(while_the_file_is_read_only_some_are_served),
+        on_kv(keys_and_scan_find_all),
+        on_kv(commands_are_noted_by_what_they_made),
+        on_kv(with_always_answers_wait_for_their_batch),
+        on_kv(who_came_after_the_batch_began_waits_for_the_next),
+        on_kv(a_full_journal_is_waited_for),
+        on_kv(a_failing_disk_refuses_changes_only),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
