@@ -72,6 +72,19 @@ void *aligned_alloc(size_t alignment, size_t bytes)
     return memalign(alignment, bytes);
 }
 
+int posix_memalign(void **block, size_t alignment, size_t bytes)
+{
+    void *aligned;
+
+    if (alignment < sizeof(void *) || alignment & (alignment - 1))
+        return EINVAL;
+    aligned = heap_aligned(&heap, alignment, bytes);
+    if (!aligned)
+        return ENOMEM;
+    *block = aligned;
+    return 0;
+}
+
 size_t malloc_usable_size(void *block)
 {
     return block ? heap_bytes(block) : 0;

@@ -41,6 +41,11 @@ static struct {
     int argc;
 } program;
 
+struct app *program_app(void)
+{
+    return program.app;
+}
+
 /* ---- Arguments and environment */
 
 /* The next word of *text, terminated: up to a blank, or between single quotes.

@@ -25,6 +25,9 @@ extern const unsigned program_stack_kib;
 #define PROGRAM_STACK_KIB     256
 #define PROGRAM_STACK_KIB_MAX (64 * 1024)
 
+/* What app_main got. */
+struct app *program_app(void);
+
 /* posix_fd.c: descriptors 0 to 2. */
 void posix_fd_init(struct console *console);
 

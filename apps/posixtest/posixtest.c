@@ -32,6 +32,7 @@ static const struct command commands[] = {
     {"abort", run_abort},      {"signals", run_signals},
     {"read", run_read_tree},   {"echo", run_echo},
     {"get", run_get},          {"socket-errors", run_socket_errors},
+    {"system", run_system},    {"err", run_err},
     {"write", run_write_tree}, {"fill", run_fill},
     {"journal", run_journal},  {"recover", run_recover},
 };

@@ -24,6 +24,8 @@ int run_exit(int argc, char **argv);
 int run_abort(int argc, char **argv);
 int run_signals(int argc, char **argv);
 int run_read_tree(int argc, char **argv);
+int run_system(int argc, char **argv);
+int run_err(int argc, char **argv);
 int run_write_tree(int argc, char **argv);
 int run_fill(int argc, char **argv);
 int run_journal(int argc, char **argv);

@@ -77,6 +77,22 @@ def test_an_exit_status_is_told(box):
     expect("not yet flushedat exit\n" in text, "exit() did not flush")
 
 
+def test_what_is_asked_of_a_machine(box):
+    text = run(box, "system")
+    for line in ("posixtest: file 1: No such file or directory",
+                 "posixtest: file 2"):
+        expect(re.search(f"^{line}$", text, re.M), line)
+    for line in ("error: daemon: 50% of it: I/O error", "posixtest: a notice"):
+        expect(f"] {line}\n" in text, line)
+    for line in ("this is not shown", "this neither"):
+        expect(line not in text, line)
+
+
+def test_err_ends_a_program(box):
+    text = run(box, "err", status=3)
+    expect("posixtest: the end: Permission denied\n" in text, "no complaint")
+
+
 def test_abort_is_a_crash(box):
     guest = start(box, "abort")
     guest.says(r"panic: abort\(\) was called")
