@@ -60,6 +60,7 @@ def leaves(guest):
 def fails(guest, reason):
     guest.says(reason)
     guest.says("failed with status 1")
+    guest.ends()
 
 
 def image(box, path=DISK):
