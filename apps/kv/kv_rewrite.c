@@ -24,13 +24,11 @@
 #include <string.h>
 
 /* Values longer than this are written from where they are. */
-#define COPY_MAX    4096
+#define COPY_MAX  4096
 /* Longer ones in one bucket. With a keyed hash it has few keys at all. */
-#define LONG_MAX    64
+#define LONG_MAX  64
 /* What a command has beside key and value. */
-#define FRAME_MAX   160
-/* A file that is not longer is not worth being left for a new one. */
-#define SMALL_BYTES 65536
+#define FRAME_MAX 160
 
 struct kv_rewrite {
     struct kv_aof *aof;
@@ -114,6 +112,7 @@ static void was_given_up(struct fs_request *request)
 static void give_up(struct kv_rewrite *rewrite, int status)
 {
     struct kv_aof *aof = rewrite->aof;
+    bool was_open = rewrite->is_open;
 
     log_warn("kv",
              "the append-only file cannot be rewritten: error %d; it grows, "
@@ -121,11 +120,11 @@ static void give_up(struct kv_rewrite *rewrite, int status)
              status);
     aof->kv->disk.rewrite_failed = true;
     aof->rewrite_not_before_ns = loop_now(aof->loop) + KV_REWRITE_NS;
-    if (rewrite->is_open)
+    rewrite->is_open = false;
+    if (was_open)
         fs_close(&rewrite->request, &rewrite->file, was_given_up);
     else
         was_given_up(&rewrite->request);
-    rewrite->is_open = false;
 }
 
 static void base_was_set(struct kv_aof *aof, int status)
@@ -402,10 +401,11 @@ int kv_rewrite_start(struct kv_aof *aof)
     rewrite->aof = aof;
     aof->rewrite = rewrite;
     disk->is_rewriting = true;
-    if (aof->file_bytes > SMALL_BYTES)
-        kv_aof_rotate(aof, was_rotated);
-    else
+    /* One that failed has left a new file already. */
+    if (disk->rewrite_failed && aof->manifest.nr_incr > 1)
         was_rotated(aof, 0);
+    else
+        kv_aof_rotate(aof, was_rotated);
     return 0;
 }
 
@@ -420,4 +420,10 @@ void kv_rewrite_if_due(struct kv_aof *aof)
         return;
     if (kv_rewrite_start(aof))
         aof->rewrite_not_before_ns = loop_now(aof->loop) + KV_REWRITE_NS;
+}
+
+void kv_rewrite_forget(struct kv_aof *aof)
+{
+    if (aof->rewrite)
+        free_rewrite(aof->rewrite);
 }

@@ -20,4 +20,8 @@ must_check int kv_rewrite_start(struct kv_aof *aof);
 /* Start it if much has come since the last one. */
 void kv_rewrite_if_due(struct kv_aof *aof);
 
+/* At an end at which nothing of it is under way but a job of kv_aof's that will
+ * not be done any more: forget it. */
+void kv_rewrite_forget(struct kv_aof *aof);
+
 #endif

@@ -1,0 +1,775 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The append-only file of apps/kv on littlefs on a disk that works, is full,
+ * fails, or loses its power at any write.
+ *
+ * What is expected after a start is known by digests: of all keys, after each
+ * command. A start must give one of them, and with fsync=always none that is
+ * older than the last command that was answered.
+ */
+// sources: apps/kv/kv_aof.c apps/kv/kv_load.c apps/kv/kv_rewrite.c
+// sources: apps/kv/kv_manifest.c
+// sources: apps/kv/kv_conn.c apps/kv/kv_command.c apps/kv/kv_strings.c
+// sources: apps/kv/kv_keys.c apps/kv/kv_admin.c apps/kv/kv_info.c
+// sources: apps/kv/kv_db.c apps/kv/kv_output.c apps/kv/kv_resp.c
+// sources: apps/kv/kv_journal.c apps/kv/kv_store.c apps/kv/kv_hash.c
+// sources: apps/kv/kv_text.c
+// sources: fs/fs.c fs/requests.c fs/mounts.c fs/volume.c
+// sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
+// sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
+// sources: kernel/options.c kernel/log.c xen/evtchn.c
+// sources: tests/fake/fiber.c tests/fake/hv.c tests/fake/volume.c
+// sources: tests/unit/files_world.c erofs lfs
+#include "tests/unit/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/kv/kv_conn.h"
+#include "apps/kv/kv_load.h"
+#include "apps/kv/kv_rewrite.h"
+#include "tests/unit/files_world.h"
+
+#define NEW     "mount=xvda:littlefs:/:new"
+#define OLD     "mount=xvda:littlefs:/"
+#define FOLDER  "/appendonlydir/appendonly.aof."
+#define INCR    FOLDER "1.incr.aof"
+#define SECTORS 2048
+#define KEYS    12
+#define WAIT_NS (100 * NS_PER_S)
+
+static struct kv kv;
+static struct kv_aof aof;
+static struct kv_conn conn;
+static char out[65536];
+static size_t out_bytes;
+static bool is_loaded, is_stopped, was_reset;
+static int load_status;
+static unsigned nr_answered; /* while there was power */
+
+/* ---- A server without a network */
+
+static void on_batch_begins(struct kv_aof *a)
+{
+    (void)a;
+    kv_conn_batch_begins(&conn);
+}
+
+static void on_batch_ends(struct kv_aof *a, int status)
+{
+    (void)a;
+    if (!status)
+        kv_conn_batch_ends(&conn);
+    else
+        was_reset |= kv_conn_is_withheld(&conn);
+}
+
+static void on_loaded(struct kv_aof *a, int status)
+{
+    is_loaded = true;
+    load_status = status;
+    if (!status)
+        kv_aof_begin(a);
+}
+
+static void on_stopped(struct kv_aof *a, int status)
+{
+    (void)a;
+    (void)status;
+    is_stopped = true;
+}
+
+static int rewrite(struct kv *k)
+{
+    (void)k;
+    return kv_rewrite_start(&aof);
+}
+
+/* Returns the status of loading. */
+static int kv_up(enum kv_policy policy)
+{
+    kv = (struct kv){
+        .store.memory = &files.pages,
+        .store.now_ms = 1000000,
+        .memory_max = 4 << 20,
+        .held_max = 4 << 20,
+        .word_max = 4 << 20,
+        .outputs.bytes_max = 1 << 20,
+        .clients_max = 10,
+        .rewrite = rewrite,
+        .disk.policy = "x",
+    };
+    aof = (struct kv_aof){
+        .kv = &kv,
+        .fs = &files.fs,
+        .loop = &files.loop,
+        .place = "",
+        .policy = policy,
+        .rewrite_bytes = 1 << 20,
+        .batch_begins = on_batch_begins,
+        .batch_ends = on_batch_ends,
+    };
+    assert_int_equal(kv_db_init(&kv), 0);
+    kv_conn_init(&conn, &kv);
+    is_loaded = is_stopped = was_reset = false;
+    assert_int_equal(kv_load_start(&aof, on_loaded), 0);
+    fake_run_until(&files.loop, is_loaded, WAIT_NS);
+    return load_status;
+}
+
+static void kv_free_all(void)
+{
+    timer_stop(&files.loop, &aof.timer);
+    timer_stop(&files.loop, &aof.retry);
+    task_stop(&files.loop, &aof.task);
+    free(aof.batch);
+    kv_rewrite_forget(&aof);
+    kv_conn_end(&conn);
+    kv_db_free(&kv);
+}
+
+static void kv_down(void)
+{
+    if (!load_status) {
+        if (kv.disk.is_rewriting)
+            fake_run_until(&files.loop, !kv.disk.is_rewriting, WAIT_NS);
+        kv_aof_stop(&aof, on_stopped);
+        fake_run_until(&files.loop, is_stopped, WAIT_NS);
+        assert_int_equal(kv.journal.used, 0);
+    }
+    kv_free_all();
+}
+
+static bool is_quiet(void)
+{
+    return (aof.retry.active || !aof.is_busy) && (!aof.rewrite || aof.job);
+}
+
+/* Nothing more reaches the disk; the next one starts with what is there. */
+static void pull_the_plug(unsigned keep_percent)
+{
+    fake_volume.cut_at = fake_volume.is_cut ? 0 : 1;
+    fake_run_until(&files.loop, is_quiet(), WAIT_NS);
+    kv_free_all();
+    files_stop();
+    fake_volume_cut(keep_percent);
+    fake_volume.cut_at = 0;
+    assert_int_equal(files_start(OLD), 0);
+}
+
+static void take_output(void)
+{
+    struct kv_text piece;
+
+    while (kv_conn_output(&conn, &piece)) {
+        assert_true(out_bytes + piece.len < sizeof(out));
+        memcpy(out + out_bytes, piece.at, piece.len);
+        out_bytes += piece.len;
+        for (size_t i = 0; i < piece.len && !fake_volume.is_cut; i++)
+            nr_answered += piece.at[i] == '\n'; /* a line for each here */
+        kv_conn_taken(&conn, piece.len);
+    }
+    out[out_bytes] = '\0';
+}
+
+/* Say it, and do not wait for the answer. */
+static void say(const char *request)
+{
+    char copy[512];
+    size_t len = strlen(request);
+
+    memcpy(copy, request, len);
+    memcpy(copy + len, "\r\n", 2);
+    out_bytes = 0;
+    assert_int_equal(kv_conn_receive(&conn, copy, len + 2), len + 2);
+    take_output();
+}
+
+static const char *ask(const char *request)
+{
+    say(request);
+    fake_run_until(&files.loop, (take_output(), out_bytes) || was_reset,
+                   WAIT_NS);
+    return out;
+}
+
+static void expect(const char *request, const char *answer)
+{
+    if (strcmp(ask(request), answer))
+        fail_msg("%s: %s instead of %s", request, out, answer);
+}
+
+/* ---- Digests */
+
+static void add_entry(void *arg, struct kv_store *store, struct kv_entry *entry)
+{
+    static const struct kv_hash_key key = {{1, 2}};
+    uint64_t *digest = arg;
+
+    (void)store;
+    *digest += kv_hash(&key, entry->bytes,
+                       (size_t)entry->key_bytes + entry->value_bytes) *
+               (entry->expires_ms | 1);
+}
+
+static uint64_t digest(void)
+{
+    uint64_t sum = 0, cursor = 0;
+
+    do
+        cursor = kv_store_next(&kv.store, cursor, add_entry, &sum);
+    while (cursor);
+    return sum;
+}
+
+#define HISTORY_MAX 3000
+
+static uint64_t history[HISTORY_MAX]; /* after so many commands */
+static unsigned nr_done;
+
+static void note(void)
+{
+    assert_true(nr_done + 1 < HISTORY_MAX);
+    history[++nr_done] = digest();
+}
+
+static void begin_history(void)
+{
+    nr_done = nr_answered = 0;
+    history[0] = digest();
+}
+
+/* What is there is what there was after some command, none of them older than
+ * `least`. */
+static void check_history(unsigned least)
+{
+    uint64_t now = digest();
+
+    for (unsigned i = least; i <= nr_done; i++)
+        if (history[i] == now)
+            return;
+    fail_msg("%u commands, %u answered: it is as after none of them", nr_done,
+             nr_answered);
+}
+
+static void do_randomly(void)
+{
+    static const char *const formats[] = {
+        "SET k:%u %u",        "INCRBY c:%u %u",        "APPEND k:%u x%u",
+        "DEL k:%u",           "SET k:%u %u PX 100000", "PEXPIRE k:%u 10%u",
+        "PERSIST k:%u",       "SETRANGE k:%u 3 %u",    "APPEND long:%u y%u",
+        "MSET k:%u a k:1 b%u"};
+    char line[64];
+
+    if (fake_chance(1))
+        strcpy(line, "FLUSHALL");
+    else
+        snprintf(line, sizeof(line),
+                 formats[fake_random_below(array_size(formats))],
+                 fake_random_below(KEYS), 10 + fake_random_below(1000));
+    say(line);
+    note();
+    for (unsigned i = 0; i < 50 && !out_bytes && !fake_volume.is_cut; i++) {
+        loop_turn(&files.loop);
+        take_output();
+    }
+}
+
+/* ---- Setting up */
+
+static int setup(void **state)
+{
+    (void)state;
+    fake_volume_make(SECTORS, 1);
+    return files_start(NEW);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    files_stop();
+    fake_volume_free();
+    return 0;
+}
+
+static size_t file_bytes(const char *path)
+{
+    struct fs_stat stat;
+
+    return files_stat(&stat, path) ? 0 : stat.bytes;
+}
+
+static size_t read_file(const char *path, char *to, size_t room)
+{
+    struct fs_file file;
+    int n;
+
+    assert_int_equal(files_open(&file, path, FS_READ), 0);
+    n = files_pread(&file, to, room, 0);
+    assert_in_range(n, 0, room - 1);
+    assert_int_equal(files_close(&file), 0);
+    to[n] = '\0';
+    return (size_t)n;
+}
+
+static void write_file(const char *path, const char *bytes, size_t len)
+{
+    struct fs_file file;
+
+    assert_int_equal(
+        files_open(&file, path, FS_WRITE | FS_CREATE | FS_TRUNCATE), 0);
+    if (len)
+        assert_int_equal(files_pwrite(&file, bytes, len, 0), len);
+    assert_int_equal(files_close(&file), 0);
+}
+
+/* ---- It is kept */
+
+static void what_was_stored_is_there_again(void **state)
+{
+    char text[1024];
+
+    (void)state;
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    expect("SET a 1", "+OK\r\n");
+    expect("INCR a", ":2\r\n");
+    expect("SET t x PX 50000", "+OK\r\n");
+    expect("DEL none", ":0\r\n");
+    kv_down();
+    read_file(INCR, text, sizeof(text));
+    assert_string_equal(text, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n"
+                              "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n2\r\n"
+                              "*5\r\n$3\r\nSET\r\n$1\r\nt\r\n$1\r\nx\r\n"
+                              "$4\r\nPXAT\r\n$7\r\n1050000\r\n");
+    read_file("/appendonlydir/appendonly.aof.manifest", text, sizeof(text));
+    assert_string_equal(text, "file appendonly.aof.1.incr.aof seq 1 type i\n");
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    expect("MGET a t", "*2\r\n$1\r\n2\r\n$1\r\nx\r\n");
+    expect("PTTL t", ":50000\r\n");
+    kv_down();
+}
+
+static void one_fsync_is_for_all_who_came_meanwhile(void **state)
+{
+    (void)state;
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    for (unsigned i = 0; i < 100; i++)
+        say("INCR a");
+    assert_int_equal(out_bytes, 0);
+    fake_run_until(&files.loop, kv_journal_is_clean(&kv.journal), WAIT_NS);
+    assert_int_equal(kv.disk.fsyncs, 1);
+    take_output();
+    expect("GET a", "$3\r\n100\r\n");
+    kv_down();
+}
+
+static void everysec_answers_at_once_and_syncs_each_second(void **state)
+{
+    (void)state;
+    assert_int_equal(kv_up(KV_EVERYSEC), 0);
+    for (unsigned i = 0; i < 100; i++) {
+        say("SET a 1");
+        assert_string_equal(out, "+OK\r\n");
+        fake_run_for(&files.loop, NS_PER_S / 20);
+    }
+    assert_in_range(kv.disk.fsyncs, 4, 6);
+    pull_the_plug(0);
+    assert_int_equal(kv_up(KV_EVERYSEC), 0);
+    expect("GET a", "$1\r\n1\r\n");
+    kv_down();
+}
+
+/* ---- Power cuts */
+
+static void cut_at_random(enum kv_policy policy, unsigned rounds)
+{
+    unsigned least;
+
+    for (unsigned round = 0; round < rounds; round++) {
+        assert_int_equal(kv_up(policy), 0);
+        begin_history();
+        fake_volume.cut_at = 1 + fake_random_below(60);
+        for (unsigned i = 0; i < 200 && !fake_volume.is_cut; i++) {
+            if (fake_chance(4) && !aof.rewrite)
+                assert_int_equal(kv_rewrite_start(&aof), 0);
+            if (policy != KV_ALWAYS && fake_chance(5))
+                fake_run_for(&files.loop, NS_PER_S);
+            do_randomly();
+        }
+        least = policy == KV_ALWAYS ? nr_answered : 0;
+        pull_the_plug(50);
+        assert_int_equal(kv_up(policy), 0);
+        check_history(least);
+        kv_down();
+    }
+}
+
+static void with_always_no_answered_change_is_lost(void **state)
+{
+    (void)state;
+    cut_at_random(KV_ALWAYS, 150);
+}
+
+static void with_everysec_some_are_but_in_order(void **state)
+{
+    (void)state;
+    cut_at_random(KV_EVERYSEC, 60);
+}
+
+/* ---- Rewriting */
+
+static void a_rewrite_keeps_all_and_makes_it_small(void **state)
+{
+    uint64_t before;
+    char *text = malloc(100000);
+
+    (void)state;
+    assert_int_equal(kv_up(KV_NO), 0);
+    begin_history();
+    for (unsigned i = 0; i < 2000; i++)
+        do_randomly();
+    say("SETRANGE big 20000 x");
+    say("SETRANGE bigger 30000 y");
+    say("PEXPIRE bigger 60000");
+    before = digest();
+    expect("BGREWRITEAOF",
+           "+Background append only file rewriting started\r\n");
+    expect("BGREWRITEAOF", "-ERR Background append only file rewriting already "
+                           "in progress\r\n");
+    fake_run_until(&files.loop, !kv.disk.is_rewriting, WAIT_NS);
+    assert_int_equal(kv.disk.rewrites, 1);
+    kv_down();
+    assert_int_equal(file_bytes(INCR), 0);
+    read_file("/appendonlydir/appendonly.aof.manifest", text, 100000);
+    assert_non_null(strstr(text, "base.aof seq 3 type b\n"));
+    assert_int_equal(kv_up(KV_NO), 0);
+    assert_true(digest() == before);
+    expect("PTTL bigger", ":60000\r\n");
+    kv_down();
+    free(text);
+}
+
+static void what_changes_during_a_rewrite_is_kept(void **state)
+{
+    uint64_t before;
+
+    (void)state;
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    for (unsigned round = 0; round < 20; round++) {
+        begin_history();
+        for (unsigned i = 0; i < 20; i++)
+            do_randomly();
+        assert_int_equal(kv_rewrite_start(&aof), 0);
+        while (kv.disk.is_rewriting)
+            do_randomly();
+        before = digest();
+        kv_down();
+        assert_int_equal(kv_up(KV_ALWAYS), 0);
+        assert_true(digest() == before);
+    }
+    kv_down();
+}
+
+/* A long value that goes while it is being written. */
+static void a_value_that_expires_during_a_rewrite_stays_away(void **state)
+{
+    (void)state;
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    expect("SETRANGE big 20000 x", ":20001\r\n");
+    expect("PEXPIRE big 1000", ":1\r\n");
+    assert_int_equal(kv_rewrite_start(&aof), 0);
+    for (unsigned i = 0; i < 12; i++) {
+        loop_turn(&files.loop);
+        if (i == 6)
+            kv.store.now_ms += 2000;
+        kv_store_expire(&kv.store, 1000);
+    }
+    kv_down();
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    kv.store.now_ms += 2000;
+    expect("EXISTS big", ":0\r\n");
+    kv_down();
+}
+
+static void much_is_rewritten_by_itself(void **state)
+{
+    (void)state;
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    aof.rewrite_bytes = 10000;
+    for (unsigned i = 0; i < 1000; i++)
+        expect("SET a 1", "+OK\r\n");
+    if (kv.disk.is_rewriting)
+        fake_run_until(&files.loop, !kv.disk.is_rewriting, WAIT_NS);
+    assert_in_range(kv.disk.rewrites, 2, 3);
+    assert_true(kv.disk.written_bytes < 20000);
+    kv_down();
+}
+
+/* ---- A torn end, and damage */
+
+static char whole[4096];
+static size_t whole_bytes;
+
+/* Some commands; history has what there is after each. */
+static void make_file(void)
+{
+    static const char *const lines[] = {
+        "SET a 1", "MSET b 2 c 3",       "INCR a",        "APPEND b hello",
+        "DEL c",   "SET d \"x\\r\\ny\"", "PEXPIRE d 5000"};
+
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    begin_history();
+    for (unsigned i = 0; i < array_size(lines); i++) {
+        ask(lines[i]);
+        note();
+    }
+    kv_down();
+    whole_bytes = read_file(INCR, whole, sizeof(whole));
+}
+
+static void a_torn_end_is_cut_off_at_every_byte(void **state)
+{
+    unsigned done = 0;
+
+    (void)state;
+    make_file();
+    for (size_t len = 0; len <= whole_bytes; len++) {
+        write_file(INCR, whole, len);
+        files.log[0] = '\0';
+        assert_int_equal(kv_up(KV_ALWAYS), 0);
+        while (done < nr_done && digest() != history[done])
+            done++;
+        assert_true(digest() == history[done]);
+        kv_down();
+        assert_true(file_bytes(INCR) <= len);
+        assert_int_equal(files_logged("bytes are cut off"),
+                         file_bytes(INCR) < len);
+        assert_int_equal(kv_up(KV_ALWAYS), 0);
+        assert_true(digest() == history[done]);
+        kv_down();
+    }
+    assert_int_equal(done, nr_done);
+}
+
+/* With another byte anywhere: refused, or some other data; never a crash, and
+ * never a silent loss of what comes after it. */
+static void damage_in_the_middle_is_refused(void **state)
+{
+    char damaged[sizeof(whole)];
+    unsigned refused = 0;
+
+    (void)state;
+    make_file();
+    for (size_t at = 0; at + 60 < whole_bytes; at++) {
+        memcpy(damaged, whole, whole_bytes);
+        damaged[at] ^= 1;
+        write_file(INCR, damaged, whole_bytes);
+        if (kv_up(KV_ALWAYS)) {
+            refused++;
+            assert_int_equal(load_status, -XEN_EIO);
+        }
+        kv_down();
+        assert_int_equal(file_bytes(INCR), whole_bytes);
+        aof.goes_on = true;
+    }
+    assert_true(refused > whole_bytes / 3);
+}
+
+static void damage_is_cut_off_when_that_is_wished(void **state)
+{
+    (void)state;
+    make_file();
+    whole[whole_bytes / 2] ^= 0x40;
+    whole[whole_bytes / 2 + 1] ^= 0x40;
+    write_file(INCR, whole, whole_bytes);
+    assert_int_equal(kv_up(KV_ALWAYS), -XEN_EIO);
+    kv_down();
+    assert_true(files_logged("kv.damaged=cut"));
+    kv = (struct kv){0};
+    assert_int_equal(kv_up(KV_ALWAYS), -XEN_EIO);
+    kv_down();
+}
+
+static void a_manifest_that_makes_no_sense_is_refused(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "file",
+        "file appendonly.aof.1.incr.aof seq 2 type i\n",
+        "file appendonly.aof.1.incr.aof seq x type i\n",
+        "file ../x seq 1 type i\n",
+        "file appendonly.aof.1.base.rdb seq 1 type b\n",
+        "file appendonly.aof.1.incr.aof seq 1 type q\n",
+    };
+
+    (void)state;
+    make_file();
+    for (unsigned i = 0; i < array_size(texts); i++) {
+        write_file("/appendonlydir/appendonly.aof.manifest", texts[i],
+                   strlen(texts[i]));
+        assert_int_not_equal(kv_up(KV_ALWAYS), 0);
+        kv_down();
+    }
+    assert_true(files_logged("aof-use-rdb-preamble"));
+}
+
+static void leftovers_of_a_rewrite_are_removed(void **state)
+{
+    struct fs_stat stat;
+
+    (void)state;
+    make_file();
+    write_file(FOLDER "7.base.aof", "x", 1);
+    write_file(FOLDER "8.incr.aof", "x", 1);
+    write_file("/appendonlydir/mine", "x", 1);
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    kv_down();
+    assert_int_equal(files_stat(&stat, FOLDER "7.base.aof"), -XEN_ENOENT);
+    assert_int_equal(files_stat(&stat, FOLDER "8.incr.aof"), -XEN_ENOENT);
+    assert_int_equal(files_stat(&stat, "/appendonlydir/mine"), 0);
+}
+
+/* ---- A disk that fails, or is full */
+
+static void a_disk_that_fails_stops_changes_until_it_works(void **state)
+{
+    (void)state;
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    expect("SET a 1", "+OK\r\n");
+    fake_volume.fail_at = 1;
+    fake_volume.fail_more = 100;
+    say("SET a 2");
+    fake_run_until(&files.loop, was_reset, WAIT_NS);
+    conn.free_to = conn.out.added; /* a real client would be gone */
+    take_output();
+    expect("SET a 3", "-MISCONF Errors writing to the AOF file: Input/output "
+                      "error\r\n");
+    expect("GET a", "$1\r\n2\r\n");
+    fake_volume.fail_at = fake_volume.fail_more = 0;
+    fake_run_until(&files.loop, !kv.journal.error, WAIT_NS);
+    was_reset = false;
+    expect("INCR a", ":3\r\n");
+    pull_the_plug(0);
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    expect("GET a", "$1\r\n3\r\n");
+    kv_down();
+}
+
+static void a_full_disk_stops_changes_until_there_is_room(void **state)
+{
+    static char filler[700000];
+    uint64_t before;
+    char line[400];
+    unsigned i;
+
+    (void)state;
+    write_file("/filler", filler, sizeof(filler));
+    assert_int_equal(kv_up(KV_EVERYSEC), 0);
+    memset(line, 'x', sizeof(line));
+    for (i = 0; i < 5000 && !kv.journal.error; i++) {
+        line[sizeof(line) - 1] = '\0';
+        memcpy(line, "SET ", 4);
+        line[4 + snprintf(line + 4, 20, "key:%u", i)] = ' ';
+        say(line);
+        if (i % 50 == 0)
+            fake_run_for(&files.loop, NS_PER_S);
+    }
+    assert_int_equal(kv.journal.error, -XEN_ENOSPC);
+    before = digest();
+    expect("SET a 1", "-MISCONF Errors writing to the AOF file: No space left "
+                      "on device\r\n");
+    expect("GET none", "$-1\r\n");
+    assert_true(digest() == before);
+    assert_int_equal(files_unlink("/filler"), 0);
+    fake_run_until(&files.loop, !kv.journal.error, WAIT_NS);
+    expect("SET a 1", "+OK\r\n");
+    before = digest();
+    kv_down();
+    assert_int_equal(kv_up(KV_EVERYSEC), 0);
+    assert_true(digest() == before);
+    kv_down();
+}
+
+static void a_rewrite_without_room_is_given_up(void **state)
+{
+    static char filler[900000];
+
+    (void)state;
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    expect("SETRANGE big 80000 x", ":80001\r\n");
+    expect("APPEND big x", ":80002\r\n");
+    write_file("/filler", filler, sizeof(filler));
+    expect("SETRANGE big 300 hello", ":80002\r\n");
+    expect("SETRANGE other 90000 x", ":90001\r\n");
+    assert_int_equal(kv_rewrite_start(&aof), 0);
+    fake_run_until(&files.loop, !kv.disk.is_rewriting, WAIT_NS);
+    assert_true(kv.disk.rewrite_failed);
+    was_reset = false;
+    assert_int_equal(files_unlink("/filler"), 0);
+    assert_int_equal(kv_rewrite_start(&aof), 0);
+    fake_run_until(&files.loop, !kv.disk.is_rewriting, WAIT_NS);
+    assert_false(kv.disk.rewrite_failed);
+    kv_down();
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    expect("STRLEN big", ":80002\r\n");
+    kv_down();
+}
+
+/* What one fsync costs does not depend on how long the file is: so it need not
+ * be split. */
+static void an_fsync_costs_the_same_in_a_long_file(void **state)
+{
+    uint64_t bytes_short, bytes_long;
+
+    (void)state;
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    expect("SET a 1", "+OK\r\n");
+    fake_volume.bytes_written = 0;
+    for (unsigned i = 0; i < 100; i++)
+        expect("SET a 1", "+OK\r\n");
+    bytes_short = fake_volume.bytes_written;
+    for (unsigned i = 0; i < 5; i++)
+        expect("SETRANGE b 100000 x", ":100001\r\n"); /* only its end */
+    for (unsigned i = 0; i < 300; i++) {
+        char line[300] = "SET b ";
+
+        memset(line + 6, 'x', 290);
+        expect(line, "+OK\r\n");
+    }
+    fake_volume.bytes_written = 0;
+    for (unsigned i = 0; i < 100; i++)
+        expect("SET a 1", "+OK\r\n");
+    bytes_long = fake_volume.bytes_written;
+    print_message("bytes for an fsync: %u, %u\n", (unsigned)bytes_short / 100,
+                  (unsigned)bytes_long / 100);
+    assert_true(bytes_long < bytes_short * 2);
+    kv_down();
+}
+
+int main(void)
+{
+#define on_disk(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        on_disk(what_was_stored_is_there_again),
+        on_disk(one_fsync_is_for_all_who_came_meanwhile),
+        on_disk(everysec_answers_at_once_and_syncs_each_second),
+        on_disk(with_always_no_answered_change_is_lost),
+        on_disk(with_everysec_some_are_but_in_order),
+        on_disk(a_rewrite_keeps_all_and_makes_it_small),
+        on_disk(what_changes_during_a_rewrite_is_kept),
+        on_disk(a_value_that_expires_during_a_rewrite_stays_away),
+        on_disk(much_is_rewritten_by_itself),
+        on_disk(a_torn_end_is_cut_off_at_every_byte),
+        on_disk(damage_in_the_middle_is_refused),
+        on_disk(damage_is_cut_off_when_that_is_wished),
+        on_disk(a_manifest_that_makes_no_sense_is_refused),
+        on_disk(leftovers_of_a_rewrite_are_removed),
+        on_disk(a_disk_that_fails_stops_changes_until_it_works),
+        on_disk(a_full_disk_stops_changes_until_there_is_room),
+        on_disk(a_rewrite_without_room_is_given_up),
+        on_disk(an_fsync_costs_the_same_in_a_long_file),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
