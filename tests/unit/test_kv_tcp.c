@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+/* apps/kv's clients, through the whole stack down to a netback: back-pressure
+ * both ways, every wait's end, who gives way, and who waits for the disk
+ * (docs/hardening.md, A13: slow loris, slow reader). */
+// sources: apps/kv/kv_tcp.c
+// sources: apps/kv/kv_conn.c apps/kv/kv_command.c apps/kv/kv_strings.c
+// sources: apps/kv/kv_keys.c apps/kv/kv_admin.c apps/kv/kv_info.c
+// sources: apps/kv/kv_db.c apps/kv/kv_output.c apps/kv/kv_resp.c
+// sources: apps/kv/kv_journal.c apps/kv/kv_store.c apps/kv/kv_hash.c
+// sources: apps/kv/kv_text.c
+// sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
+// sources: net/net.c net/route.c
+// sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
+// sources: netfront/netfront.c netfront/netfront_xs.c
+// sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c
+// sources: kernel/loop.c kernel/page.c kernel/log.c kernel/panic.c
+// sources: kernel/options.c kernel/random.c
+// sources: tests/fake/hv.c tests/fake/xenstored.c tests/fake/netback.c
+// sources: tests/unit/lan.c
+#include "tests/unit/lan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/kv/kv_tcp.h"
+
+#define GUEST   "192.0.2.1"
+#define STATIC  "vif0.ip=192.0.2.1/24 vif0.gw=192.0.2.254 vif0.ip6=none"
+#define PORT    6379
+#define IN_MAX  4000000
+#define FIN_ACK (LAN_FIN | LAN_ACK)
+
+static struct kv kv;
+static struct kv_tcp tcp;
+static struct lan_host *host;
+
+static void nothing(struct kv *k)
+{
+    (void)k;
+}
+
+static void wake(struct kv_aof *taker)
+{
+    (void)taker;
+}
+
+static void start(unsigned clients_max)
+{
+    lan_start(STATIC, 1);
+    lan_up();
+    lan_drop_all();
+    host = lan_host(0, "192.0.2.9");
+    kv = (struct kv){
+        .store.memory = lan_app()->pages,
+        .store.now_ms = 1000000,
+        .memory_max = 8 << 20,
+        .held_max = 1 << 20,
+        .word_max = 1 << 20,
+        .outputs.bytes_max = 1 << 20,
+        .clients_max = clients_max,
+        .begins = nothing,
+        .ends = nothing,
+    };
+    assert_int_equal(kv_db_init(&kv), 0);
+    tcp = (struct kv_tcp){
+        .kv = &kv, .loop = lan_app()->loop, .in_flight_max = 1 << 20};
+    assert_int_equal(kv_tcp_start(&tcp, PORT), 0);
+}
+
+static void stop(void)
+{
+    kv_tcp_stop(&tcp);
+    assert_int_equal(kv.nr_clients, 0);
+    assert_int_equal(kv.held_bytes, 0);
+    assert_int_equal(kv.outputs.bytes, 0);
+    kv_db_free(&kv);
+    lan_stop();
+}
+
+static unsigned waiting(enum kv_wait wait)
+{
+    return tcp.queues[wait].nr;
+}
+
+/* ---- Clients: what they are sent is kept, and acknowledged at once. */
+
+struct client {
+    struct lan_conn c;
+    char *in;
+    size_t in_bytes;
+    bool has_fin, has_rst;
+};
+
+static void client_open(struct client *client, uint16_t port)
+{
+    *client = (struct client){.in = malloc(IN_MAX)};
+    assert_non_null(client->in);
+    lan_open(&client->c, host, GUEST, port, PORT);
+}
+
+static void client_say(struct client *client, const char *text)
+{
+    lan_send_tcp(&client->c, LAN_PSH | LAN_ACK, text, strlen(text));
+}
+
+/* Take what arrived. True: there was something. */
+static bool client_take(struct client *client)
+{
+    struct lan_segment s;
+    bool did = false;
+
+    while (lan_take_tcp(&client->c, &s)) {
+        did = true;
+        client->has_rst |= s.flags & LAN_RST;
+        if (s.seq != client->c.rcv || client->has_rst)
+            continue;
+        assert_true(client->in_bytes + s.bytes < IN_MAX);
+        memcpy(client->in + client->in_bytes, s.data, s.bytes);
+        client->in_bytes += s.bytes;
+        client->c.rcv += (uint32_t)s.bytes;
+        if (s.flags & LAN_FIN) {
+            client->has_fin = true;
+            client->c.rcv++;
+        }
+        if ((s.bytes || s.flags & LAN_FIN) && client->c.window)
+            lan_send_tcp(&client->c, LAN_ACK, NULL, 0);
+    }
+    client->in[client->in_bytes] = '\0';
+    return did;
+}
+
+/* Reading goes on until nothing comes for a second. */
+static const char *client_read(struct client *client)
+{
+    uint64_t quiet = fake_now();
+
+    client->in_bytes = 0;
+    while (fake_now() - quiet < NS_PER_S) {
+        if (client_take(client))
+            quiet = fake_now();
+        lan_run(NS_PER_MS);
+    }
+    return client->in;
+}
+
+static void client_ask(struct client *client, const char *request,
+                       const char *answer)
+{
+    client_say(client, request);
+    assert_string_equal(client_read(client), answer);
+}
+
+static void client_end(struct client *client)
+{
+    if (!client->has_rst)
+        lan_send_tcp(&client->c, FIN_ACK, NULL, 0);
+    client_read(client);
+    free(client->in);
+}
+
+/* ---- Serving */
+
+static void test_requests_are_answered_until_quit(void **state)
+{
+    struct client client;
+
+    (void)state;
+    start(10);
+    client_open(&client, 40000);
+    client_ask(&client, "SET k v\r\nGET k\r\n", "+OK\r\n$1\r\nv\r\n");
+    assert_int_equal(waiting(KV_WAIT_IDLE), 1);
+    client_ask(&client, "*2\r\n$3\r\nGE", "");
+    assert_int_equal(waiting(KV_WAIT_REQUEST), 1);
+    client_ask(&client, "T\r\n$1\r\nk\r\nPING\r\n", "$1\r\nv\r\n+PONG\r\n");
+    client_ask(&client, "QUIT\r\nPING\r\n", "+OK\r\n");
+    assert_true(client.has_fin);
+    client_end(&client);
+    assert_false(client.has_rst);
+    assert_int_equal(kv.nr_clients, 0);
+    stop();
+}
+
+static void test_a_client_that_ends_is_answered(void **state)
+{
+    struct client client;
+
+    (void)state;
+    start(10);
+    client_open(&client, 40000);
+    client_say(&client, "PING\r\nPING\r\n");
+    lan_send_tcp(&client.c, FIN_ACK, NULL, 0);
+    assert_string_equal(client_read(&client), "+PONG\r\n+PONG\r\n");
+    assert_true(client.has_fin);
+    assert_int_equal(kv.nr_clients, 0);
+    free(client.in);
+    stop();
+}
+
+static void test_idle_clients_stay(void **state)
+{
+    struct client client;
+
+    (void)state;
+    start(10);
+    client_open(&client, 40000);
+    client_ask(&client, "PING\r\n", "+PONG\r\n");
+    lan_run(200 * NS_PER_S);
+    client_ask(&client, "PING\r\n", "+PONG\r\n");
+    client_end(&client);
+    stop();
+}
+
+static void test_an_unfinished_request_has_an_end(void **state)
+{
+    struct client client, silent;
+
+    (void)state;
+    start(10);
+    client_open(&client, 40000);
+    client_open(&silent, 40001);
+    client_ask(&client, "PING\r\n*1\r\n$4\r\nPI", "+PONG\r\n");
+    lan_run(KV_REQUEST_NS);
+    client_read(&client);
+    client_read(&silent);
+    assert_true(client.has_rst && silent.has_rst);
+    assert_int_equal(kv.stats.timed_out, 2);
+    client_end(&client);
+    client_end(&silent);
+    stop();
+}
+
+/* ---- Who does not read */
+
+static void test_who_does_not_read_is_bounded_and_ended(void **state)
+{
+    struct client deaf, other;
+    static char value[60001];
+
+    (void)state;
+    start(10);
+    memset(value, 'v', 60000);
+    assert_non_null(kv_store_set(&kv.store, KV_TEXT("big"),
+                                 (struct kv_text){value, 60000}, 0));
+    client_open(&deaf, 40000);
+    client_open(&other, 40001);
+    deaf.c.window = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        client_say(&deaf, "GET big\r\nGET big\r\nGET big\r\nGET big\r\n");
+        lan_run(NS_PER_MS);
+    }
+    assert_true(kv.outputs.bytes < 20000);
+    assert_int_equal(waiting(KV_WAIT_SEND), 1);
+    client_ask(&other, "PING\r\n", "+PONG\r\n");
+    lan_run(KV_SEND_NS + NS_PER_S);
+    client_read(&deaf);
+    assert_true(deaf.has_rst);
+    assert_int_equal(kv.stats.timed_out, 1);
+    client_ask(&other, "PING\r\n", "+PONG\r\n");
+    client_end(&deaf);
+    client_end(&other);
+    stop();
+}
+
+static void test_all_of_a_pipeline_arrives(void **state)
+{
+    struct client client;
+
+    (void)state;
+    start(10);
+    client_open(&client, 40000);
+    client_ask(&client, "SETRANGE big 49999 x\r\n", ":50000\r\n");
+    for (unsigned i = 0; i < 10; i++)
+        client_say(&client, "GET big\r\nGET big\r\nPING\r\n");
+    client_read(&client);
+    assert_int_equal(client.in_bytes, 20 * 50010 + 10 * 7);
+    client_end(&client);
+    stop();
+}
+
+/* ---- No place left */
+
+static void test_past_the_limit_it_is_said_unless_one_gives_way(void **state)
+{
+    struct client one, two, three, four;
+
+    (void)state;
+    start(2);
+    client_open(&one, 40000);
+    client_ask(&one, "PING\r\n", "+PONG\r\n");
+    client_open(&two, 40001);
+    client_ask(&two, "PING\r\n", "+PONG\r\n");
+    client_open(&three, 40002);
+    assert_string_equal(client_read(&three),
+                        "-ERR max number of clients reached\r\n");
+    assert_true(three.has_fin);
+    client_end(&three);
+    assert_int_equal(kv.stats.rejected, 1);
+    lan_run(KV_GRACE_NS);
+    client_ask(&two, "PING\r\n", "+PONG\r\n");
+    client_open(&four, 40003);
+    client_ask(&four, "PING\r\n", "+PONG\r\n");
+    client_read(&one);
+    assert_true(one.has_rst);
+    assert_int_equal(kv.stats.evicted, 1);
+    client_ask(&two, "PING\r\n", "+PONG\r\n");
+    client_end(&one);
+    client_end(&two);
+    client_end(&four);
+    stop();
+}
+
+/* ---- Long commands, and the disk */
+
+static void test_others_are_served_while_keys_goes_on(void **state)
+{
+    struct client client, other;
+    char key[16];
+
+    (void)state;
+    start(10);
+    for (unsigned i = 0; i < 20000; i++) {
+        struct kv_text name = {key,
+                               (size_t)snprintf(key, sizeof(key), "k:%u", i)};
+
+        assert_non_null(kv_store_set(&kv.store, name, name, 0));
+    }
+    client_open(&client, 40000);
+    client_open(&other, 40001);
+    client_say(&client, "KEYS k:1999*\r\n");
+    client_say(&other, "PING\r\n");
+    lan_until(waiting(KV_WAIT_WORK) == 1);
+    lan_until(client_take(&other));
+    assert_string_equal(other.in, "+PONG\r\n");
+    assert_int_equal(waiting(KV_WAIT_WORK), 1);
+    assert_memory_equal(client_read(&client), "*11\r\n", 5);
+    client_say(&client, "KEYS *\r\n");
+    lan_until(waiting(KV_WAIT_WORK) == 1);
+    lan_send_tcp(&client.c, LAN_RST, NULL, 0);
+    client_ask(&other, "DBSIZE\r\n", ":20000\r\n");
+    assert_int_equal(kv.nr_clients, 1);
+    free(client.in);
+    client_end(&other);
+    stop();
+}
+
+static void note_always(void)
+{
+    kv.journal.is_on = kv.journal.withholds = true;
+    kv.journal.wake = wake;
+}
+
+static void take_batch(void)
+{
+    kv.journal.used = 0;
+    kv.journal.is_taken = true;
+    kv_tcp_batch_begins(&tcp);
+}
+
+static void test_answers_wait_for_the_disk(void **state)
+{
+    struct client client, other;
+
+    (void)state;
+    start(10);
+    note_always();
+    client_open(&client, 40000);
+    client_open(&other, 40001);
+    client_ask(&client, "SET k 1\r\n", "");
+    client_ask(&other, "GET k\r\n", "");
+    assert_int_equal(waiting(KV_WAIT_DISK), 2);
+    take_batch();
+    client_ask(&other, "SET k 2\r\n", "");
+    kv.journal.is_taken = false;
+    kv_tcp_batch_ends(&tcp, 0);
+    assert_string_equal(client_read(&client), "+OK\r\n");
+    assert_string_equal(client_read(&other), "$1\r\n1\r\n");
+    take_batch();
+    kv.journal.is_taken = false;
+    kv_tcp_batch_ends(&tcp, 0);
+    assert_string_equal(client_read(&other), "+OK\r\n");
+    client_end(&client);
+    client_end(&other);
+    stop();
+}
+
+static void test_who_waits_for_a_disk_that_fails_is_reset(void **state)
+{
+    struct client client, other;
+
+    (void)state;
+    start(10);
+    note_always();
+    client_open(&client, 40000);
+    client_open(&other, 40001);
+    client_ask(&other, "PING\r\n", "+PONG\r\n");
+    client_ask(&client, "SET k 1\r\n", "");
+    take_batch();
+    kv.journal.error = -XEN_ENOSPC;
+    kv_tcp_batch_ends(&tcp, -XEN_ENOSPC);
+    client_read(&client);
+    assert_true(client.has_rst);
+    client_ask(&other, "GET k\r\n", "$1\r\n1\r\n");
+    client_end(&client);
+    client_end(&other);
+    stop();
+}
+
+LAN_TESTS(LAN_TEST(test_requests_are_answered_until_quit),
+          LAN_TEST(test_a_client_that_ends_is_answered),
+          LAN_TEST(test_idle_clients_stay),
+          LAN_TEST(test_an_unfinished_request_has_an_end),
+          LAN_TEST(test_who_does_not_read_is_bounded_and_ended),
+          LAN_TEST(test_all_of_a_pipeline_arrives),
+          LAN_TEST(test_past_the_limit_it_is_said_unless_one_gives_way),
+          LAN_TEST(test_others_are_served_while_keys_goes_on),
+          LAN_TEST(test_answers_wait_for_the_disk),
+          LAN_TEST(test_who_waits_for_a_disk_that_fails_is_reset))
