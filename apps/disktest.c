@@ -9,13 +9,14 @@
  *
  *   disktest.disk=51712   the vbd's number (xvda)
  *   disktest.mib=64       how much of it is used
+ *   disktest.skip=0       MiB before that
  *   disktest.mode=all     every step, the default
  *                verify   only read: each block is whole, of generation
  *                         disktest.least or more
  *                count    write and flush one generation after another, for
  *                         ever, and say each: for those who pull the plug
- *                steady   random reads and writes for disktest.seconds, come
- *                         what may
+ *                steady   random reads and writes for disktest.seconds, or
+ *                         until `xl sysrq DOMAIN e`, come what may
  *   disktest.least=0, disktest.seconds=10, disktest.seed=1
  */
 #include "apps/app.h"
@@ -28,6 +29,7 @@
 
 #define BLOCK     4096u
 #define DEPTH_MAX 32u
+#define PIECES    4u /* that a request's memory is cut into, where it is */
 #define REQUEST_MAX \
     (1u << 20)            /* bytes; what sequential steps ask for at once */
 #define COUNT_BLOCKS 256u /* that mode=count writes */
@@ -36,7 +38,7 @@ struct step;
 
 struct slot {
     struct blkfront_request r;
-    struct blkfront_piece piece;
+    struct blkfront_piece pieces[PIECES];
     char *data;
     uint64_t block, nr_blocks;
     bool out;
@@ -56,13 +58,14 @@ static struct disktest {
     struct blkfront *bf;
     const struct step *steps;
     unsigned nr_steps, at; /* which step is being done */
-    bool running, advancing;
+    bool running, enough;
     struct task task;
     struct slot slots[DEPTH_MAX];
     unsigned nr_out;
     char *buffer; /* shared with the backend: steps in place */
     bool in_place;
-    uint64_t nr_blocks, position, requests, bytes, start_ns, start_cpu_ns;
+    uint64_t first, nr_blocks, position, requests, bytes, start_ns,
+        start_cpu_ns;
     uint32_t *generations; /* of each block, as it should be; BUSY: being
                             * written */
     uint32_t generation, least;
@@ -170,12 +173,28 @@ static void ask(struct slot *slot, enum blkfront_op op, uint64_t block,
     slot->nr_blocks = nr;
     slot->r.op = op;
     slot->r.flags = 0;
-    slot->r.offset = block * BLOCK;
+    slot->r.offset = (disktest.first + block) * BLOCK;
     slot->r.bytes = nr * BLOCK;
-    slot->piece = (struct blkfront_piece){slot->data, nr * BLOCK};
-    slot->r.pieces = &slot->piece;
+    slot->pieces[0] = (struct blkfront_piece){slot->data, nr * BLOCK};
+    slot->r.pieces = slot->pieces;
     slot->r.nr_pieces = op == BLKFRONT_READ || op == BLKFRONT_WRITE;
     slot->r.done = slot_done;
+}
+
+/* Cut the memory of a request anywhere: sectors and pages take no heed. */
+static void cut(struct slot *slot)
+{
+    char *data = slot->data;
+    size_t left = slot->nr_blocks * BLOCK;
+
+    for (unsigned i = 0; i < PIECES; i++) {
+        size_t bytes = i == PIECES - 1 ? left : chance(left + 1);
+
+        slot->pieces[i] = (struct blkfront_piece){data, bytes};
+        data += bytes;
+        left -= bytes;
+    }
+    slot->r.nr_pieces = PIECES;
 }
 
 static void ask_write(struct slot *slot, uint64_t block, uint64_t nr)
@@ -239,8 +258,15 @@ static uint64_t anywhere(uint64_t nr)
 static bool is_over(uint64_t requests)
 {
     if (disktest.seconds)
-        return app_uptime_ns(disktest.app) >= disktest.seconds * NS_PER_S;
+        return disktest.enough ||
+               app_uptime_ns(disktest.app) >= disktest.seconds * NS_PER_S;
     return disktest.requests >= requests;
+}
+
+static void on_sysrq(struct app *app, char key)
+{
+    (void)app;
+    disktest.enough |= key == 'e';
 }
 
 static bool read_anywhere(struct slot *slot)
@@ -264,6 +290,7 @@ static bool read_and_write_anywhere(struct slot *slot)
         ask(slot, BLKFRONT_READ, anywhere(nr), nr);
     else
         ask_write(slot, anywhere(nr), nr);
+    cut(slot);
     if (kind >= 97)
         slot->r.flags = BLKFRONT_THROUGH;
     return true;
@@ -294,6 +321,8 @@ static const struct step all_steps[] = {
     {"flush", flush_once, 1, 0, ALWAYS},
     {"read in order", read_in_order, 2, REQUEST_MAX, ALWAYS},
     {"read in order, 64 KiB", read_in_order, 8, 65536, ALWAYS},
+    {"write in order, 4 KiB", write_in_order, 32, BLOCK, WRITES},
+    {"read in order, 4 KiB", read_in_order, 32, BLOCK, ALWAYS},
     {"read anywhere, 4 KiB, one at once", read_anywhere, 1, BLOCK, ALWAYS},
     {"read anywhere, 4 KiB, 32 at once", read_anywhere, 32, BLOCK, ALWAYS},
     {"read, write, flush anywhere", read_and_write_anywhere, 16, 0, WRITES},
@@ -437,7 +466,8 @@ static void *must_have(void *memory)
     return memory;
 }
 
-/* With even slots' data in place and odd slots' copied, both are tested. */
+/* With even slots' data in place and odd slots' copied, both are tested; the
+ * latter lie at any address. */
 static void slots_init(void)
 {
     for (unsigned i = 0; i < DEPTH_MAX; i++) {
@@ -445,7 +475,7 @@ static void slots_init(void)
 
         disktest.slots[i].data =
             i % 2
-                ? must_have(malloc(bytes))
+                ? (char *)must_have(malloc(bytes + DEPTH_MAX)) + i
                 : must_have(blkfront_buffer_alloc(disktest.bf, bytes / BLOCK));
     }
 }
@@ -455,11 +485,12 @@ static void begin(void)
     const struct blkfront_info *info = blkfront_info(disktest.bf);
     uint64_t nr = info->bytes / BLOCK;
 
+    nr = nr > disktest.first ? nr - disktest.first : 0;
     if (nr > disktest.nr_blocks)
         nr = disktest.nr_blocks;
     disktest.nr_blocks = nr;
     if (nr < 64)
-        panic("disktest: the disk is smaller than 256 KiB");
+        panic("disktest: less than 256 KiB of the disk can be used");
     disktest.generations = must_have(calloc(nr, sizeof(uint32_t)));
     if (disktest.steps == verify_steps || info->read_only)
         disktest.least = disktest.least ? disktest.least : 1;
@@ -523,12 +554,14 @@ int app_main(struct app *app)
         .resized = on_resized,
         .room = on_room,
     };
-    uint64_t disk = 51712, mib = 64, least = 0, seconds = 10;
+    uint64_t disk = 51712, mib = 64, skip = 0, least = 0, seconds = 10;
 
     disktest.app = app;
+    app->sysrq = on_sysrq;
     disktest.seed = 1;
     options_number(app->options, "disktest.disk", 0, UINT32_MAX, &disk);
     options_number(app->options, "disktest.mib", 1, 1 << 20, &mib);
+    options_number(app->options, "disktest.skip", 0, 1 << 30, &skip);
     options_number(app->options, "disktest.least", 0, UINT32_MAX / 2, &least);
     options_number(app->options, "disktest.seconds", 1, UINT32_MAX, &seconds);
     options_number(app->options, "disktest.seed", 0, UINT64_MAX,
@@ -538,6 +571,7 @@ int app_main(struct app *app)
     if (disktest.steps == steady_steps)
         disktest.seconds = seconds;
     disktest.nr_blocks = is_counting() ? COUNT_BLOCKS : mib * (1 << 20) / BLOCK;
+    disktest.first = skip * (1 << 20) / BLOCK;
     disktest.least = (uint32_t)least;
     disktest.bf = blkfront_create((unsigned)disk, app->loop, app->pages,
                                   app->gnttab, app->xs, &owner);
