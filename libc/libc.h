@@ -14,6 +14,7 @@
 #define LIBC_LIBC_H
 
 struct console;
+struct heap;
 struct pages;
 
 /* Before the first use of malloc or stdio. `finish` ends the guest: it is
@@ -34,5 +35,6 @@ void libc_heap(struct libc_heap *heap);
 
 /* Between the files of this folder: */
 void malloc_init(struct pages *pages);
+struct heap *malloc_heap(void);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * malloc and its relatives: the C library's names for the one heap there is.
  * newlib itself calls the ones with _r, which are the same here: there is one
- * thread.
+ * thread. A program with a main replaces the weak ones: see posix_malloc.c.
  */
 #include "libc/heap.h"
 #include "libc/libc.h"
@@ -13,11 +13,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define weak __attribute__((weak))
+
 static struct heap heap;
 
 void malloc_init(struct pages *pages)
 {
     heap_init(&heap, pages);
+}
+
+struct heap *malloc_heap(void)
+{
+    return &heap;
 }
 
 void libc_heap(struct libc_heap *figures)
@@ -36,12 +43,12 @@ static void *or_errno(void *block)
     return block;
 }
 
-void *malloc(size_t bytes)
+weak void *malloc(size_t bytes)
 {
     return or_errno(heap_alloc(&heap, bytes));
 }
 
-void free(void *block)
+weak void free(void *block)
 {
     heap_free(&heap, block);
 }
@@ -57,12 +64,12 @@ void *calloc(size_t nr, size_t bytes)
     return block ? memset(block, 0, total) : NULL;
 }
 
-void *realloc(void *block, size_t bytes)
+weak void *realloc(void *block, size_t bytes)
 {
     return or_errno(heap_resize(&heap, block, bytes));
 }
 
-void *memalign(size_t alignment, size_t bytes)
+weak void *memalign(size_t alignment, size_t bytes)
 {
     return or_errno(heap_aligned(&heap, alignment, bytes));
 }
@@ -78,14 +85,14 @@ int posix_memalign(void **block, size_t alignment, size_t bytes)
 
     if (alignment < sizeof(void *) || alignment & (alignment - 1))
         return EINVAL;
-    aligned = heap_aligned(&heap, alignment, bytes);
+    aligned = memalign(alignment, bytes);
     if (!aligned)
         return ENOMEM;
     *block = aligned;
     return 0;
 }
 
-size_t malloc_usable_size(void *block)
+weak size_t malloc_usable_size(void *block)
 {
     return block ? heap_bytes(block) : 0;
 }

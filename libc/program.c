@@ -28,6 +28,9 @@
  * that does not ask for it. A program may well print a number. */
 __asm__(".globl _printf_float\n.globl _scanf_float");
 
+/* The malloc of programs (posix_malloc.c). */
+__asm__(".globl posix_malloc_guards");
+
 int main(int argc, char **argv);
 
 const unsigned program_stack_kib __attribute__((weak)) = PROGRAM_STACK_KIB;

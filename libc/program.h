@@ -16,6 +16,8 @@
 #ifndef LIBC_PROGRAM_H
 #define LIBC_PROGRAM_H
 
+#include <stdbool.h>
+
 struct app;
 struct console;
 
@@ -27,6 +29,9 @@ extern const unsigned program_stack_kib;
 
 /* What app_main got. */
 struct app *program_app(void);
+
+/* posix_malloc.c: a malloc that notices overflows. */
+extern const bool posix_malloc_guards;
 
 /* posix_fd.c: descriptors 0 to 2. */
 void posix_fd_init(struct console *console);

@@ -26,6 +26,7 @@ int run_signals(int argc, char **argv);
 int run_read_tree(int argc, char **argv);
 int run_system(int argc, char **argv);
 int run_err(int argc, char **argv);
+int run_overflow(int argc, char **argv);
 int run_write_tree(int argc, char **argv);
 int run_fill(int argc, char **argv);
 int run_journal(int argc, char **argv);

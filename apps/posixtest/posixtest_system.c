@@ -132,3 +132,16 @@ int run_err(int argc, char **argv)
     errno = EACCES;
     err(3, "the end");
 }
+
+/* A string that is one byte too long: nothing but the end that shows is hit. */
+int run_overflow(int argc, char **argv)
+{
+    const char *text = argc > 1 ? argv[1] : "";
+    char *copy = malloc(strlen(text));
+
+    if (copy)
+        for (size_t i = 0; i <= strlen(text); i++)
+            ((volatile char *)copy)[i] = text[i];
+    free(copy);
+    return 0;
+}

@@ -93,6 +93,11 @@ def test_err_ends_a_program(box):
     expect("posixtest: the end: Permission denied\n" in text, "no complaint")
 
 
+def test_a_write_past_a_block_is_told(box):
+    guest = start(box, "overflow sixteen-letters")
+    guest.says("panic: free: .* past its end was written: it has 15 bytes")
+
+
 def test_abort_is_a_crash(box):
     guest = start(box, "abort")
     guest.says(r"panic: abort\(\) was called")
