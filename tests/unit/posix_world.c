@@ -35,7 +35,7 @@ static void run(struct fiber *fiber)
     program_ended = true;
 }
 
-void program_start(void (*fn)(void))
+void program_begin(void (*fn)(void))
 {
     program.fn = fn;
     program_ended = false;
@@ -46,6 +46,6 @@ void program_start(void (*fn)(void))
 
 void program_run(void (*fn)(void))
 {
-    program_start(fn);
+    program_begin(fn);
     fake_run_until(program.loop, program_ended, LIMIT_NS);
 }

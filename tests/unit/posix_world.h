@@ -18,7 +18,7 @@ void program_init(struct loop *loop, struct pages *pages);
 /* Run fn in the fiber until it returns, at most for 1000 s. */
 void program_run(void (*fn)(void));
 /* The same in two parts; program_ended says that it has returned. */
-void program_start(void (*fn)(void));
+void program_begin(void (*fn)(void));
 extern bool program_ended;
 
 #endif

@@ -338,7 +338,7 @@ static void a_read_that_may_not_wait_lets_the_loop_turn(void **state)
     assert_int_equal(result, -EAGAIN);
     assert_int_equal(took_ns, 0);
     assert_int_equal(thing.reads, 2);
-    program_start(read_ten);
+    program_begin(read_ten);
     task_start(&loop, &task, set_waiting); /* behind the fiber's */
     fake_run_until(&loop, program_ended, NS_PER_S);
     assert_int_equal(result, 2);

@@ -148,7 +148,7 @@ static struct lan_conn client;
 
 static void connect_and_accept(void)
 {
-    program_start(accept_one);
+    program_begin(accept_one);
     lan_open(&client, peer, GUEST, 40000, PORT);
     finish();
     assert_true(conn >= 0);
@@ -174,7 +174,7 @@ static void a_server_accepts_and_reads(void **state)
 {
     (void)state;
     start_server(5);
-    program_start(read_named);
+    program_begin(read_named);
     lan_open(&client, peer, GUEST, 40000, PORT);
     assert_false(program_ended);
     lan_send_tcp(&client, LAN_PSH | LAN_ACK, "hello", 5);
@@ -248,7 +248,7 @@ static void a_write_waits_for_the_peer(void **state)
     connect_and_accept();
     for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (char)(i * 7 / 3);
-    program_start(write_some);
+    program_begin(write_some);
     lan_run(NS_PER_MS);
     assert_false(program_ended);
     lan_read(&client, got, sizeof(got));
@@ -343,7 +343,7 @@ static void closing(void **state)
     lan_expect_tcp(&client, &s);
     assert_true(s.flags & LAN_FIN);
     lan_send_tcp(&client, LAN_RST | LAN_ACK, NULL, 0);
-    program_start(accept_one);
+    program_begin(accept_one);
     lan_open(&client, peer, GUEST, 40001, PORT);
     finish();
     lan_send_tcp(&client, LAN_PSH | LAN_ACK, "unread", 6);
@@ -370,7 +370,7 @@ static void half_closed_still_reads(void **state)
     (void)state;
     start_server(5);
     connect_and_accept();
-    program_start(shut_writing);
+    program_begin(shut_writing);
     do
         lan_expect_tcp(&client, &s);
     while (!(s.flags & LAN_FIN));
@@ -395,7 +395,7 @@ static void looking_and_waiting_for_all(void **state)
     (void)state;
     start_server(5);
     connect_and_accept();
-    program_start(peek_and_wait_for_all);
+    program_begin(peek_and_wait_for_all);
     lan_send_tcp(&client, LAN_PSH | LAN_ACK, "abcdef", 6);
     lan_run(NS_PER_MS);
     assert_false(program_ended);
@@ -423,7 +423,7 @@ static void the_end_waits_for_what_was_sent(void **state)
     memset(bytes, 'e', sizeof(bytes));
     program_run(write_some);
     assert_true(result >= (int)sizeof(got));
-    program_start(end_all);
+    program_begin(end_all);
     lan_read(&client, got, sizeof(got));
     assert_false(program_ended);
     lan_run(SOCKET_LINGER_NS + NS_PER_S); /* the peer says no more */
@@ -476,11 +476,11 @@ static void a_client_connects(void **state)
 {
     (void)state;
     start(STATIC);
-    program_start(connect_out);
+    program_begin(connect_out);
     answer_syn(LAN_SYN | LAN_ACK);
     finish();
     assert_int_equal(result, 0);
-    program_start(read_some);
+    program_begin(read_some);
     lan_send_tcp(&client, LAN_PSH | LAN_ACK, "hi", 2);
     finish();
     assert_int_equal(result, 2);
@@ -491,7 +491,7 @@ static void a_client_is_refused(void **state)
 {
     (void)state;
     start(STATIC);
-    program_start(connect_out);
+    program_begin(connect_out);
     answer_syn(LAN_RST | LAN_ACK);
     finish();
     assert_int_equal(result, -ECONNREFUSED);
@@ -502,7 +502,7 @@ static void a_client_gives_up(void **state)
 {
     (void)state;
     start(STATIC);
-    program_start(connect_out);
+    program_begin(connect_out);
     lan_run(200 * NS_PER_S);
     assert_true(program_ended);
     assert_int_equal(result, -ETIMEDOUT);
@@ -513,7 +513,7 @@ static void a_client_does_not_wait(void **state)
 {
     (void)state;
     start(STATIC);
-    program_start(connect_without_waiting);
+    program_begin(connect_without_waiting);
     answer_syn(LAN_SYN | LAN_ACK);
     finish();
     stop();
@@ -586,7 +586,7 @@ static void datagrams_come_and_go(void **state)
     (void)state;
     start(STATIC);
     program_run(bind_datagrams);
-    program_start(echo_datagram);
+    program_begin(echo_datagram);
     send_datagram("hello", 5);
     packet = lan_expect(is_udp, NULL);
     assert_int_equal(packet->payload_bytes, 8 + 5);
@@ -809,7 +809,7 @@ static void poll_and_select_tell(void **state)
     program_run(select_conn); /* it can be written */
     assert_int_equal(ready, 1);
     assert_int_equal(result != 0, true);
-    program_start(poll_conn);
+    program_begin(poll_conn);
     lan_run(NS_PER_S);
     assert_false(program_ended);
     lan_send_tcp(&client, LAN_PSH | LAN_ACK, "x", 1);
@@ -819,7 +819,7 @@ static void poll_and_select_tell(void **state)
     program_run(select_conn);
     assert_int_equal(ready, 2);
     program_run(read_some);
-    program_start(poll_conn);
+    program_begin(poll_conn);
     lan_send_tcp(&client, LAN_RST | LAN_ACK, NULL, 0);
     finish();
     assert_int_equal(result, POLLIN | POLLERR | POLLHUP);
@@ -984,7 +984,7 @@ static void names_are_asked_for(void **state)
     hints = (struct addrinfo){.ai_socktype = SOCK_STREAM};
     node = "name.test";
     service = "80";
-    program_start(find);
+    program_begin(find);
     answer_question("192.0.2.77");
     finish();
     assert_int_equal(result, 0);
@@ -994,7 +994,7 @@ static void names_are_asked_for(void **state)
                      address("192.0.2.77", 0).sin_addr.s_addr);
     netdb_free(list);
     node = "absent.test";
-    program_start(find);
+    program_begin(find);
     answer_question(NULL);
     finish();
     assert_int_equal(result, EAI_NONAME);
