@@ -163,7 +163,9 @@ static size_t bytes_of(struct kv_entry *entry)
 
 static size_t bytes_for(size_t key_bytes, size_t value_bytes)
 {
-    return sizeof(struct kv_entry) + key_bytes + value_bytes;
+    size_t bytes = offsetof(struct kv_entry, bytes) + key_bytes + value_bytes;
+
+    return bytes > sizeof(struct kv_entry) ? bytes : sizeof(struct kv_entry);
 }
 
 static char *value_at(struct kv_entry *entry)
@@ -175,7 +177,7 @@ static char *value_at(struct kv_entry *entry)
 static struct kv_entry *make_entry(struct kv_store *store, struct kv_text key,
                                    size_t room)
 {
-    struct kv_entry *entry = malloc(sizeof(*entry) + room);
+    struct kv_entry *entry = malloc(bytes_for(0, room));
 
     if (!entry)
         return NULL;
