@@ -113,7 +113,7 @@ def test_redis_benchmark_runs(box):
     in_memory(box)
     for pipeline in ("1", "16"):
         out = run(["redis-benchmark", "-p", str(port(box)), "-t",
-                   "ping,set,get,incr,mset", "-n", "640", "-c", "10", "-P",
+                   "ping,set,get,incr,mset", "-n", "640", "-c", "4", "-P",
                    pipeline, "--csv"], within=120).out
         names = re.findall(r'^"([A-Z_]+)[^"]*","[0-9.]+"', out, re.M)
         equal(names, ["PING_INLINE", "PING_MBULK", "SET", "GET", "INCR",
