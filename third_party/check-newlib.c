@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Checks on the build machine what our patches changed in newlib: printf's and
- * scanf's length modifiers, the lack of %n, memcpy and memset.
+ * scanf's length modifiers, %a, the lack of %n, memcpy and memset. And that
+ * numbers come back as they were from text: strtod after printf.
  *
  * The program is linked with the guest's libc.a and nothing else. The few
  * system calls it needs are Linux's, made right here; the heap is an array.
@@ -28,6 +29,8 @@
 #define ARENA_BYTES (MOVE_MAX + 2 * OFFSET_MAX)
 
 static int failures;
+
+__asm__(".globl _printf_float"); /* printf with floating point */
 
 /* What newlib asks of a system. */
 
@@ -94,6 +97,17 @@ int isatty(int fd)
     return 1;
 }
 
+int getpid(void)
+{
+    return 1;
+}
+
+int kill(int pid, int signal)
+{
+    (void)pid, (void)signal;
+    return -1;
+}
+
 /* printf and scanf. */
 
 __attribute__((format(printf, 2, 3))) static void
@@ -133,6 +147,63 @@ static void check_prints(void)
     check_print("abc|ab|  abc|abc  |", "%s|%.2s|%*s|%-5s|", "abc", "abc", 5,
                 "abc", "abc");
     check_print("c%|007", "%c%%|%.3d", 'c', 7);
+}
+
+static void check_print_floats(void)
+{
+    check_print("0.1 1e+300 -0 1e+14 1e+15", "%.14g %.14g %g %.14g %g", 0.1,
+                1e300, -0.0, 1e14, 1e15);
+    check_print(" 3.14|3.14 |003.1|+3.1|3.|2",
+                "%5.2f|%-5.2f|%05.1f|%+.1f|%#.0f|%.0f", 3.14159, 3.14159,
+                3.14159, 3.14159, 3.0, 2.5);
+    check_print("inf -INF nan 1.5e+00 1.500000E-10", "%f %E %g %.1e %E",
+                __builtin_inf(), -__builtin_inf(), __builtin_nan(""), 1.5,
+                1.5e-10);
+    check_print("1.500000 12345.7", "%F %.1F", 1.5, 12345.67);
+    check_print("0x1p+0 -0x1.8p+1 0x1.999999999999ap-4 0X1.FP+10 0x0p+0",
+                "%a %a %a %A %a", 1.0, -3.0, 0.1, 1984.0, 0.0);
+    check_print("0x1.fffffffffffffp+1023 0x0.0000000000001p-1022 -inf NAN",
+                "%a %a %a %A", 1.7976931348623157e308, 4.9406564584124654e-324,
+                -__builtin_inf(), __builtin_nan(""));
+    /* Rounded to the nearest, or else to the even one. */
+    check_print("0x1.8p+0 0x1.ap+0 0x1.8p+0 0x2p+0 0x1p+0",
+                "%.1a %.1a %.1a %.0a %.0a", 0x1.88p+0, 0x1.988p+0, 0x1.78p+0,
+                0x1.8p+0, 0x1.7p+0);
+    check_print(
+        "0x1.80000000000000000p+0|0x1.p+0|   0x1p+0|0x0001p+0|0x1p+0   |",
+        "%.17a|%#a|%9a|%09a|%-9a|", 1.5, 1.0, 1.0, 1.0, 1.0);
+}
+
+/* Any number, in three ways, comes back as the same one. */
+static bool comes_back(double value)
+{
+    static const char *const formats[] = {"%.17g", "%a", "%.16e"};
+    char text[40];
+
+    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+        snprintf(text, sizeof(text), formats[i], value);
+        if (strtod(text, NULL) != value) {
+            printf("strtod: %s is another number\n", text);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void check_numbers_come_back(void)
+{
+    union {
+        uint64_t bits;
+        double value;
+    } any = {.bits = 1};
+
+    for (int i = 0; i < 20000; i++) {
+        any.bits = any.bits * 6364136223846793005 + 1442695040888963407;
+        if (any.value - any.value == 0 && !comes_back(any.value)) {
+            failures++;
+            return;
+        }
+    }
 }
 
 /* %n must neither write nor take its argument; gcc would warn of it. */
@@ -240,6 +311,8 @@ static void check_moves(void)
 __attribute__((used)) static _Noreturn void check_all(void)
 {
     check_prints();
+    check_print_floats();
+    check_numbers_come_back();
     check_no_percent_n();
     check_scan();
     check_moves();
