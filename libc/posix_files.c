@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <reent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,13 @@ int remove(const char *path)
     int err = file_unlink(path);
 
     return (int)error_result(err == -EISDIR ? file_rmdir(path) : err);
+}
+
+/* newlib's tmpfile() calls this one. */
+int _remove_r(struct _reent *reent, const char *path)
+{
+    (void)reent;
+    return remove(path);
 }
 
 int chdir(const char *path)

@@ -15,7 +15,8 @@ static struct {
     void (*signal)(int sig);
     struct timer timer;
     bool parked, woken, late;
-    unsigned signals; /* a bit for each that has come */
+    /* A bit for each signal: has it come; is it to wait. */
+    unsigned signals, blocked;
     bool no_signals;
 } waiting;
 
@@ -24,7 +25,7 @@ void wait_init(struct loop *loop, struct fiber *fiber, void (*signal)(int sig))
     waiting.loop = loop;
     waiting.fiber = fiber;
     waiting.signal = signal;
-    waiting.signals = 0;
+    waiting.signals = waiting.blocked = 0;
     waiting.no_signals = false;
 }
 
@@ -66,6 +67,19 @@ void wait_no_signals(void)
     waiting.signals = 0;
 }
 
+unsigned wait_block(unsigned signals)
+{
+    unsigned blocked = waiting.blocked;
+
+    waiting.blocked = signals;
+    return blocked;
+}
+
+static unsigned arrived(void)
+{
+    return waiting.signals & ~waiting.blocked;
+}
+
 static void park(void)
 {
     waiting.parked = true;
@@ -75,9 +89,9 @@ static void park(void)
 
 static bool handle_signals(void)
 {
-    unsigned signals = waiting.signals;
+    unsigned signals = arrived();
 
-    waiting.signals = 0;
+    waiting.signals &= ~signals;
     for (int sig = 1; signals >> sig; sig++)
         if (signals & 1u << sig)
             waiting.signal(sig);
@@ -93,7 +107,7 @@ int wait_until(uint64_t due_ns)
     waiting.woken = waiting.late = false;
     if (due_ns != WAIT_FOR_EVER)
         timer_start(waiting.loop, &waiting.timer, due_ns, timer_due);
-    while (!waiting.woken && !waiting.late && !waiting.signals)
+    while (!waiting.woken && !waiting.late && !arrived())
         park();
     timer_stop(waiting.loop, &waiting.timer);
     late = waiting.late && !waiting.woken;

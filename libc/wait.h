@@ -47,4 +47,8 @@ void wait_signal(int sig);
 /* The program is about to end: from now on signals are dropped. */
 void wait_no_signals(void);
 
+/* From now on these (1 << sig) wait until they are no longer among them, and
+ * end no wait. Returns those of until now. */
+unsigned wait_block(unsigned signals);
+
 #endif

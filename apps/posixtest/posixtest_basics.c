@@ -81,6 +81,29 @@ static void await_end(void)
     check(left.tv_sec > 0 && left.tv_sec < 100, "what is left of the sleep");
 }
 
+static void test_sigaction(void)
+{
+    struct sigaction action = {.sa_handler = on_signal}, old;
+
+    sigaddset(&action.sa_mask, SIGUSR2);
+    check(sigaction(SIGUSR1, &action, NULL) == 0, "sigaction");
+    for (int i = 0; i < 2; i++) {
+        handled = 0;
+        check(raise(SIGUSR1) == 0 && handled == SIGUSR1, "its handler stays");
+    }
+    check(sigaction(SIGUSR1, NULL, &old) == 0 && old.sa_handler == on_signal &&
+              old.sa_mask == action.sa_mask,
+          "what sigaction has set");
+    signal(SIGUSR1, SIG_IGN);
+    check(sigaction(SIGUSR1, NULL, &old) == 0 && old.sa_handler == SIG_IGN,
+          "what signal has set");
+    check(sigaction(SIGKILL, &action, NULL) == -1 && errno == EINVAL,
+          "a signal that cannot be caught");
+    action.sa_flags = ~SA_NOCLDSTOP;
+    check(sigaction(SIGUSR1, &action, NULL) == -1 && errno == EINVAL,
+          "a flag that is not provided");
+}
+
 int run_signals(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "default")) {
@@ -96,6 +119,7 @@ int run_signals(int argc, char **argv)
     check(kill(77, SIGTERM) == -1 && errno == ESRCH, "kill somebody else");
     signal(SIGUSR1, SIG_IGN);
     check(raise(SIGUSR1) == 0, "an ignored signal");
+    test_sigaction();
     await_end();
     if (argc > 1 && !strcmp(argv[1], "own")) {
         signal(SIGTERM, SIG_DFL);
@@ -179,9 +203,35 @@ static void test_descriptors(void)
     check(read(77, &st, 1) == -1 && errno == EBADF, "read of nothing");
 }
 
+static void test_floats(void)
+{
+    char text[80];
+
+    snprintf(text, sizeof(text), "%.14g %.17g %a %F", 0.1, 0.1, 0.1, 1.5);
+    check(
+        !strcmp(text, "0.1 0.10000000000000001 0x1.999999999999ap-4 1.500000"),
+        "snprintf of floats");
+    check(strtod("0x1.999999999999ap-4", NULL) == 0.1 &&
+              strtod("0.10000000000000001", NULL) == 0.1,
+          "strtod");
+}
+
+/* There is no other process. */
+static void test_commands(void)
+{
+    check(system(NULL) == 0, "there is no shell");
+    check(system("true") == -1 && errno == ENOSYS, "system");
+    check(!popen("true", "r") && errno == ENOSYS, "popen");
+    flockfile(stdout);
+    check(ftrylockfile(stdout) == 0, "ftrylockfile");
+    funlockfile(stdout);
+}
+
 int run_basics(int argc, char **argv)
 {
     (void)argc, (void)argv;
+    test_floats();
+    test_commands();
     test_stdio();
     test_descriptors();
     test_time();

@@ -414,6 +414,27 @@ static void a_signal_ends_a_wait(void **state)
     assert_int_equal(program_signals, 1u << SIGTERM);
 }
 
+static int blocked_result;
+
+static void wait_blocked(void)
+{
+    assert_int_equal(wait_block(1u << SIGTERM), 0);
+    blocked_result = wait_until(hv_now_ns() + 3 * NS_PER_S);
+    assert_int_equal(program_signals, 0);
+    assert_int_equal(wait_block(0), 1u << SIGTERM);
+    result = wait_until(WAIT_FOR_EVER);
+}
+
+static void a_blocked_signal_waits(void **state)
+{
+    (void)state;
+    fake_at(fake_now() + NS_PER_S, send_signal, NULL);
+    program_run(wait_blocked);
+    assert_int_equal(blocked_result, -ETIMEDOUT);
+    assert_int_equal(result, -EINTR);
+    assert_int_equal(program_signals, 1u << SIGTERM);
+}
+
 static void outside_the_program_nothing_waits(void **state)
 {
     (void)state;
@@ -610,6 +631,7 @@ int main(void)
         TEST(a_write_that_may_not_wait_says_how_much),
         TEST(pieces_follow_each_other),
         TEST(a_signal_ends_a_wait),
+        TEST(a_blocked_signal_waits),
         TEST(outside_the_program_nothing_waits),
         TEST(a_line_is_edited_and_echoed),
         TEST(ctrl_d_ends_a_line_or_the_file),
