@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lua 5.4: its own interpreter, which has the main (third_party/), on libc/.
+ * What is ours are the choices in lua_options.h, and the stack.
+ *
+ *   args="/script.lua a b"   runs a script, from a disk or ramdisk
+ *   no args                  reads Lua from the console
+ */
+#include "libc/program.h"
+
+/* Lua ends a recursion through C functions at 200 levels (LUAI_MAXCCALLS). The
+ * most that it took, with string.gsub at each, was between 1024 and 1200 KiB:
+ * tests/guest/lua/recursion.lua and Lua's own cstack.lua. */
+const unsigned program_stack_kib = 2048;
