@@ -1,0 +1,3 @@
+-- SPDX-License-Identifier: MIT
+-- For recursion.lua.
+return again()
