@@ -214,10 +214,11 @@ $(eval $(call tp_libraries,build/fuzz,$$(TP_FUZZ_CC),$$(TP_HOST_FLAGS) \
     -fsanitize=fuzzer-no-link,))
 
 # Lua is for guests alone. Its interpreter, which has a main, is no part of the
-# library; luac is not built. It is compiled for speed: what it adds to an image
+# library; luac is not built. LUA_COMPAT_5_3 is how its own Makefile has it, and
+# Debian. It is compiled for speed: what it adds to an image
 # of its own is 40 KB.
 TP_INC_LUA := -isystem $(TP_SRC)/lua -I$(TP_LUA_PORT) \
-              -DLUA_USE_POSIX -DLUA_USER_H='"lua_options.h"'
+              -DLUA_USE_POSIX -DLUA_COMPAT_5_3 -DLUA_USER_H='"lua_options.h"'
 TP_LUA_C   := lapi lauxlib lbaselib lcode lcorolib lctype ldblib ldebug ldo \
   ldump lfunc lgc linit liolib llex lmathlib lmem loadlib lobject lopcodes \
   loslib lparser lstate lstring lstrlib ltable ltablib ltm lundump lutf8lib \

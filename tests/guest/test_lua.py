@@ -104,10 +104,10 @@ def test_strings_tables_and_numbers_are_right(box):
 
 
 def test_files_are_written_and_modules_found(box):
-    text = script(box, "/files.lua /tmp", disk=[disk(box)],
+    text = script(box, "/disk.lua /tmp", disk=[disk(box)],
                   cmdline='mount=ramdisk:erofs:/,xvda:littlefs:/tmp '
                   'env.GREETING="good day"')
-    expect("ok - files: " in text, "no verdict")
+    expect("ok - disk: " in text, "no verdict")
     for call in ("popen", "system"):
         equal(len(re.findall(rf"libc: {call}\(\) is not provided", text)), 1,
               f"lines about {call}")
