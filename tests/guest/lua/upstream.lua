@@ -13,6 +13,8 @@ if arg[1] == "5.1" then
   math.mod, math.pow = math.fmod, function(x, y) return x ^ y end
   string.gfind = string.gmatch
   table.getn = function(t) return #t end
+  local popen = io.popen
+  io.popen = function(...) return assert(popen(...)) end
 end
 
 local failed = 0
