@@ -98,7 +98,8 @@ static int read_options(struct app *app)
 {
     const char *args = "";
 
-    program.stack_kib = program_stack_kib;
+    /* Read, not known: the compiler takes a constant's value from here. */
+    program.stack_kib = *(const volatile unsigned *)&program_stack_kib;
     if (options_text(app->options, "args", &args) < 0 ||
         options_number(app->options, "stack", 16, PROGRAM_STACK_KIB_MAX,
                        &program.stack_kib) < 0)
