@@ -53,8 +53,10 @@ struct app {
     void (*stopping)(struct app *app);
     /* `xl sysrq DOMAIN KEY`; NULL: logged only. */
     void (*sysrq)(struct app *app, char key);
-    unsigned stop_reason; /* SHUTDOWN_poweroff or _reboot (sched.h) */
-    bool stop;            /* app_run is to return, or has */
+    /* Why the guest ends: SHUTDOWN_poweroff; _reboot; _crash, for an app that
+     * wants on_crash= to act (sched.h). */
+    unsigned stop_reason;
+    bool stop; /* app_run is to return, or has */
 };
 
 /* The app's. 0: all went well. */

@@ -123,6 +123,18 @@ uint64_t app_cpu_ns(const struct app *app)
 
 /* ---- From the first line to the last */
 
+static const char *reason_text(unsigned reason)
+{
+    switch (reason) {
+    case SHUTDOWN_reboot:
+        return "rebooting";
+    case SHUTDOWN_crash:
+        return "ending as crashed: on_crash= acts";
+    default:
+        return "powering off";
+    }
+}
+
 /* Where exit() ends, however it was reached. */
 static void finish(int status)
 {
@@ -130,8 +142,7 @@ static void finish(int status)
 
     if (status)
         log_error("main", "%s failed with status %d", app_name, status);
-    log_info("main", "%s",
-             reason == SHUTDOWN_reboot ? "rebooting" : "powering off");
+    log_info("main", "%s", reason_text(reason));
     last_words();
     hv_shutdown(reason);
 }

@@ -121,9 +121,18 @@ static void run(struct fiber *fiber)
     exit(main(program.argc, program.argv));
 }
 
+/* A program that fails has crashed, to the toolstack: on_crash= acts. If it was
+ * the toolstack that wanted an end, that is the reason. */
+static void set_reason(int status)
+{
+    if (status && !program.app->stop)
+        program.app->stop_reason = SHUTDOWN_crash;
+}
+
 void _exit(int status)
 {
     wait_no_signals();
+    set_reason(status);
     if (wait_may()) {
         fd_close_all();
         if (sockets_stop)

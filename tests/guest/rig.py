@@ -21,6 +21,9 @@ BUILD = os.path.join(ROOT, "build")
 XENBOX = os.path.join(ROOT, "tools", "xenbox")
 CLIENTS = os.path.join(BUILD, "guest-clients")
 
+# The last line of a guest that has come to its own end.
+END = ": (powering off|ending as crashed)"
+
 WITHIN = 60             # seconds: the usual limit
 STATIC_IP = "10.0.2.20"  # the address whose port 80 every box forwards
 DHCP_IP = "10.0.2.15"   # what qemu's DHCP server hands out first; so is this

@@ -6,7 +6,7 @@ import re
 import subprocess
 import tempfile
 
-from rig import DOM0_IP, STATIC_IP, Failure, equal, expect
+from rig import DOM0_IP, END, STATIC_IP, Failure, equal, expect
 
 SECONDS = 60
 SIGINT = 2      # newlib's numbers
@@ -25,13 +25,13 @@ def run(box, args, *, memory=16, status=0, within=60, **keys):
     return result(guest, status, within)
 
 
-def start(box, args, *, memory=16, cmdline="", **keys):
-    return box.create("posixtest", memory=memory,
+def start(box, args, *, memory=16, cmdline="", on_crash="destroy", **keys):
+    return box.create("posixtest", memory=memory, on_crash=on_crash,
                       cmdline=f'args="{args}" {cmdline}', **keys)
 
 
 def result(guest, status=0, within=60):
-    guest.says(": powering off", within=within)
+    guest.says(END, within=within)
     text = guest.console()
     bad = [line for line in text.splitlines() if line.startswith("not ok")]
     if bad:
@@ -75,6 +75,16 @@ def test_arguments_and_environment_arrive(box):
 def test_an_exit_status_is_told(box):
     text = run(box, "exit 7", status=7)
     expect("not yet flushedat exit\n" in text, "exit() did not flush")
+
+
+def test_a_failure_is_a_crash_to_the_toolstack(box):
+    guest = start(box, "exit 7", on_crash="preserve")
+    result(guest, status=7)
+    guest.has_state("c")
+    guest = start(box, "exit 0", on_crash="preserve", on_poweroff="preserve")
+    result(guest)
+    guest.has_state("s")
+    expect("c" not in guest.state(), "it crashed")
 
 
 def test_what_is_asked_of_a_machine(box):
