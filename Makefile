@@ -43,7 +43,7 @@ CFLAGS  = $(TP_FLAGS) $(WARN) -I. -Ilibc/include $(TP_CFLAGS_NEWLIB) \
 # Hypercalls push on the stack behind the compiler's back (xen/hypercall.h).
 build/obj/xen/%.o: CFLAGS += -mno-red-zone
 build/obj/net/%.o build/obj/apps/%.o: CFLAGS += $(TP_INC_LWIP)
-LIBC_NET := socket socket_address socket_datagram socket_options socket_stream \
+LIBC_NET := interfaces socket socket_address socket_datagram socket_options socket_stream \
             netdb posix_sockets posix_netdb
 $(LIBC_NET:%=build/obj/libc/%.o): CFLAGS += $(TP_INC_LWIP)
 # What every packet or sector passes is compiled for speed: an echo takes a sixth

@@ -215,6 +215,11 @@ struct netif *net_vif(unsigned n)
     return NULL;
 }
 
+const char *net_vif_name(const struct netif *netif)
+{
+    return ((const struct vif *)netif->state)->name;
+}
+
 int net_is_up(void)
 {
     for (unsigned i = 0; i < NET_VIFS_MAX; i++) {

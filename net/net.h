@@ -39,6 +39,8 @@ void net_listen(void (*fn)(void *arg), void *arg);
 
 /* Vifs in order, NULL past the last. */
 struct netif *net_vif(unsigned n);
+/* "vif0": as in the log and in the options' keys. */
+const char *net_vif_name(const struct netif *netif);
 
 /* The domain's name, as a host name; "" until it is known, which is before the
  * first address is. */

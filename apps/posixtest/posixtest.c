@@ -27,14 +27,23 @@ void check(bool ok, const char *what)
 }
 
 static const struct command commands[] = {
-    {"basics", run_basics},     {"arguments", run_arguments},
-    {"lines", run_lines},       {"exit", run_exit},
-    {"abort", run_abort},       {"signals", run_signals},
-    {"read", run_read_tree},    {"echo", run_echo},
-    {"get", run_get},           {"socket-errors", run_socket_errors},
-    {"system", run_system},     {"err", run_err},
-    {"overflow", run_overflow}, {"write", run_write_tree},
-    {"fill", run_fill},         {"journal", run_journal},
+    {"basics", run_basics},
+    {"arguments", run_arguments},
+    {"lines", run_lines},
+    {"exit", run_exit},
+    {"abort", run_abort},
+    {"signals", run_signals},
+    {"read", run_read_tree},
+    {"echo", run_echo},
+    {"get", run_get},
+    {"socket-errors", run_socket_errors},
+    {"interfaces", run_interfaces},
+    {"system", run_system},
+    {"err", run_err},
+    {"overflow", run_overflow},
+    {"write", run_write_tree},
+    {"fill", run_fill},
+    {"journal", run_journal},
     {"recover", run_recover},
 };
 

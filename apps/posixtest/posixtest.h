@@ -34,5 +34,6 @@ int run_recover(int argc, char **argv);
 int run_echo(int argc, char **argv);
 int run_get(int argc, char **argv);
 int run_socket_errors(int argc, char **argv);
+int run_interfaces(int argc, char **argv);
 
 #endif

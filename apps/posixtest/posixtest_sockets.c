@@ -5,6 +5,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -339,5 +341,44 @@ int run_socket_errors(int argc, char **argv)
     test_refused(&peer);
     test_timeout(&peer);
     test_misuse(&peer);
+    return 0;
+}
+
+/* ---- What this guest is reached by */
+
+static void tell_address(const struct ifaddrs *entry)
+{
+    const struct sockaddr *address = entry->ifa_addr;
+    char text[INET6_ADDRSTRLEN];
+    const void *bits =
+        address->sa_family == AF_INET
+            ? (const void *)&((const struct sockaddr_in *)address)->sin_addr
+            : (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr;
+
+    check(inet_ntop(address->sa_family, bits, text, sizeof(text)) == text,
+          "inet_ntop");
+    printf("%s has %s\n", entry->ifa_name, text);
+}
+
+int run_interfaces(int argc, char **argv)
+{
+    struct if_nameindex *names = if_nameindex();
+    struct ifaddrs *addresses;
+    char name[IF_NAMESIZE];
+
+    (void)argc, (void)argv;
+    check(!getifaddrs(&addresses), "getifaddrs");
+    for (const struct ifaddrs *at = addresses; at; at = at->ifa_next) {
+        unsigned number = if_nametoindex(at->ifa_name);
+
+        tell_address(at);
+        check(if_indextoname(number, name) && !strcmp(name, at->ifa_name),
+              "a name's number has that name");
+    }
+    check(names && names[0].if_index, "if_nameindex");
+    check(!if_nametoindex("vif7") && errno == ENODEV, "there is no vif7");
+    check(!if_indextoname(99, name) && errno == ENXIO, "nor a 99th");
+    if_freenameindex(names);
+    freeifaddrs(addresses);
     return 0;
 }

@@ -4,7 +4,7 @@
  * not play fair; poll and select.
  */
 // sources: libc/errors.c libc/fd.c libc/poll.c libc/wait.c
-// sources: libc/netdb.c libc/socket.c libc/socket_address.c
+// sources: libc/interfaces.c libc/netdb.c libc/socket.c libc/socket_address.c
 // sources: libc/socket_datagram.c libc/socket_options.c libc/socket_stream.c
 // sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
 // sources: net/net.c net/route.c
@@ -28,6 +28,7 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "libc/interfaces.h"
 #include "libc/netdb.h"
 #include "libc/poll.h"
 #include "libc/program.h"
@@ -1001,7 +1002,72 @@ static void names_are_asked_for(void **state)
     stop();
 }
 
-LAN_TESTS(LAN_TEST(a_server_accepts_and_reads), LAN_TEST(a_reset_is_told_once),
+/* ---- Interfaces */
+
+static struct ifaddrs *addresses;
+
+static void list_addresses(void)
+{
+    result = interfaces_addresses(&addresses);
+}
+
+static void expect_address(const struct ifaddrs *entry, int family,
+                           const char *text, const char *mask)
+{
+    const struct sockaddr *at = entry->ifa_addr, *bits = entry->ifa_netmask;
+    ip_addr_t ip, net;
+
+    assert_int_equal(at->sa_family, family);
+    assert_int_equal(bits->sa_family, family);
+    assert_true(netdb_parse(family, text, &ip));
+    assert_true(netdb_parse(family, mask, &net));
+    if (family == AF_INET) {
+        assert_memory_equal(&((const struct sockaddr_in *)at)->sin_addr,
+                            ip_2_ip4(&ip), 4);
+        assert_memory_equal(&((const struct sockaddr_in *)bits)->sin_addr,
+                            ip_2_ip4(&net), 4);
+    } else {
+        assert_memory_equal(&((const struct sockaddr_in6 *)at)->sin6_addr,
+                            ip_2_ip6(&ip)->addr, 16);
+        assert_memory_equal(&((const struct sockaddr_in6 *)bits)->sin6_addr,
+                            ip_2_ip6(&net)->addr, 16);
+    }
+}
+
+static void interfaces_are_told(void **state)
+{
+    const struct sockaddr_in *broadcast;
+    char name[IF_NAMESIZE];
+    unsigned number;
+
+    (void)state;
+    start("vif0.ip=192.0.2.1/20 vif0.ip6=2001:db8::7/64");
+    assert_true(interfaces_nth(0, &number, name));
+    assert_string_equal(name, "vif0");
+    assert_int_equal(interfaces_number("vif0"), number);
+    assert_false(interfaces_nth(1, &number, name));
+    assert_int_equal(interfaces_number("vif1"), 0);
+
+    lan_run(5 * NS_PER_S); /* the IPv6 addresses are probed */
+    program_run(list_addresses);
+    assert_int_equal(result, 0);
+    assert_string_equal(addresses->ifa_name, "vif0");
+    assert_true(addresses->ifa_flags & IFF_RUNNING);
+    expect_address(addresses, AF_INET, "192.0.2.1", "255.255.240.0");
+    broadcast = (const struct sockaddr_in *)addresses->ifa_broadaddr;
+    assert_int_equal(broadcast->sin_addr.s_addr,
+                     address("192.0.15.255", 0).sin_addr.s_addr);
+    assert_non_null(addresses->ifa_next); /* the link-local one */
+    expect_address(addresses->ifa_next->ifa_next, AF_INET6, "2001:db8::7",
+                   "ffff:ffff:ffff:ffff::");
+    assert_null(addresses->ifa_next->ifa_next->ifa_broadaddr);
+    assert_null(addresses->ifa_next->ifa_next->ifa_next);
+    interfaces_free(addresses);
+    stop();
+}
+
+LAN_TESTS(LAN_TEST(interfaces_are_told), LAN_TEST(a_server_accepts_and_reads),
+          LAN_TEST(a_reset_is_told_once),
           LAN_TEST(a_peer_can_fill_one_window_only),
           LAN_TEST(a_write_waits_for_the_peer),
           LAN_TEST(a_write_that_may_not_wait_takes_what_fits),

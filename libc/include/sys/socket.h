@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sockets (POSIX, sys/socket.h), with Linux's numbers. docs/programs.md says
- * what there is of them. */
+/* Sockets (POSIX, sys/socket.h), with Linux's numbers. docs/app.md says what
+ * there is of them. */
 #ifndef _SYS_SOCKET_H
 #define _SYS_SOCKET_H
 
