@@ -87,6 +87,10 @@ static bool append(char to[FS_PATH_MAX], const char *path)
 /* The absolute path that `path` means. */
 static int resolve(char to[FS_PATH_MAX], const char *path)
 {
+    int err = wait_needed("files");
+
+    if (err)
+        return err;
     if (!*path)
         return -ENOENT;
     strcpy(to, *path == '/' ? "/" : files.cwd);

@@ -211,8 +211,10 @@ int socket_open(int family, int type, int protocol)
     int flags = type & (SOCK_NONBLOCK | SOCK_CLOEXEC);
     const struct socket_ops *ops = ops_of(type & ~flags, protocol);
     struct socket *socket;
-    int err;
+    int err = wait_needed("sockets");
 
+    if (err)
+        return err;
     if (family != AF_INET && family != AF_INET6)
         return -EAFNOSUPPORT;
     if (!ops)

@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "kernel/log.h"
+
 static struct {
     struct loop *loop;
     struct fiber *fiber;
@@ -32,6 +34,18 @@ void wait_init(struct loop *loop, struct fiber *fiber, void (*signal)(int sig))
 bool wait_may(void)
 {
     return waiting.fiber && fiber_current() == waiting.fiber;
+}
+
+int wait_needed(const char *what)
+{
+    static bool said;
+
+    if (wait_may())
+        return 0;
+    if (!said)
+        log_warn("libc", "%s are for programs with a main: ENOSYS", what);
+    said = true;
+    return -ENOSYS;
 }
 
 static void wake(void)

@@ -39,6 +39,10 @@ void wait_done(const bool *done);
 /* True: this is the program's fiber. */
 bool wait_may(void);
 
+/* For what only a program with a main can have, `what`: 0; or elsewhere
+ * -ENOSYS, and a log line the first time. */
+must_check int wait_needed(const char *what);
+
 void wait_wake(void);
 
 /* A signal for the program. */

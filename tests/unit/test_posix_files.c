@@ -531,6 +531,15 @@ IN_PROGRAM(changes_by_path)
     assert_contents("12");
 }
 
+/* Elsewhere there is nobody who could wait. */
+static void only_programs_have_files(void **state)
+{
+    (void)state;
+    assert_int_equal(file_open("/file", O_RDONLY), -ENOSYS);
+    assert_int_equal(file_unlink("/file"), -ENOSYS);
+    assert_int_equal(disk.opened, 0);
+}
+
 /* ---- Start and end */
 
 IN_PROGRAM(mounting_is_waited_for)
@@ -564,6 +573,7 @@ int main(void)
         TEST(paths_have_an_end),
         TEST(what_a_file_is),
         TEST(changes_by_path),
+        TEST(only_programs_have_files),
         TEST(mounting_is_waited_for),
     };
 

@@ -770,6 +770,9 @@ static void misuse_is_refused(void **state)
 {
     (void)state;
     start(STATIC);
+    /* Outside of a program there is nobody who could wait. */
+    assert_int_equal(socket_open(AF_INET, SOCK_STREAM, 0), -ENOSYS);
+    assert_true(lan_logged("sockets are for programs with a main"));
     program_run(misuse);
     stop();
 }
