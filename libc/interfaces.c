@@ -28,9 +28,16 @@ static void copy_name(char name[IF_NAMESIZE], const struct netif *netif)
     name[IF_NAMESIZE - 1] = '\0';
 }
 
+/* The vifs are found while the program has begun already. */
+static const struct netif *nth(unsigned n)
+{
+    socket_await_net();
+    return net_vif(n);
+}
+
 bool interfaces_nth(unsigned n, unsigned *number, char name[IF_NAMESIZE])
 {
-    const struct netif *netif = net_vif(n);
+    const struct netif *netif = nth(n);
 
     if (!netif)
         return false;
@@ -113,14 +120,14 @@ static int add_v6(struct ifaddrs ***tail, const struct netif *netif)
 int interfaces_addresses(struct ifaddrs **list)
 {
     struct ifaddrs **tail = list;
+    const struct netif *netif;
     int err = 0;
 
     *list = NULL;
-    socket_await_net();
-    for (unsigned n = 0; net_vif(n) && !err; n++) {
-        err = add_v4(&tail, net_vif(n));
+    for (unsigned n = 0; !err && (netif = nth(n)); n++) {
+        err = add_v4(&tail, netif);
         if (!err)
-            err = add_v6(&tail, net_vif(n));
+            err = add_v6(&tail, netif);
     }
     if (err) {
         interfaces_free(*list);

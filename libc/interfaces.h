@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The vifs as a program sees them. Their numbers are lwIP's, counted from 1, as
- * in sin6_scope_id; their names those of the log and the command line. The
- * POSIX names are in posix_interfaces.c.
+ * The vifs as a program sees them; the first call waits for an address, as
+ * those of sockets do. Their numbers are lwIP's, counted from 1, as in
+ * sin6_scope_id; their names those of the log and the command line. The POSIX
+ * names are in posix_interfaces.c.
  */
 #ifndef LIBC_INTERFACES_H
 #define LIBC_INTERFACES_H

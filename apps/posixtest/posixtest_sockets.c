@@ -360,13 +360,14 @@ static void tell_address(const struct ifaddrs *entry)
     printf("%s has %s\n", entry->ifa_name, text);
 }
 
+/* After so many seconds: an IPv6 address is probed before it is one. */
 int run_interfaces(int argc, char **argv)
 {
     struct if_nameindex *names = if_nameindex();
     struct ifaddrs *addresses;
     char name[IF_NAMESIZE];
 
-    (void)argc, (void)argv;
+    sleep(argc > 1 ? (unsigned)atoi(argv[1]) : 0);
     check(!getifaddrs(&addresses), "getifaddrs");
     for (const struct ifaddrs *at = addresses; at; at = at->ifa_next) {
         unsigned number = if_nametoindex(at->ifa_name);

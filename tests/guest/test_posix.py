@@ -215,7 +215,7 @@ def test_socket_errors_are_told(box):
 
 
 def test_a_program_knows_its_addresses(box):
-    text = run(box, "interfaces", cmdline=STATIC, vif=["bridge=xenbr0"])
+    text = run(box, "interfaces 4", cmdline=STATIC, vif=["bridge=xenbr0"])
     for address in (STATIC_IP, "fe80::", STATIC_IP6):
         expect(f"vif0 has {address}" in text, f"{address} is missing")
 

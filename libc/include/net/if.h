@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Names and numbers of network interfaces (POSIX, net/if.h), with Linux's
- * flags: "vif0" and so on, numbered as in sin6_scope_id. */
+ * flags: "vif0" and so on, numbered as in sin6_scope_id. The first call waits
+ * for a first address, as the calls of sockets do. */
 #ifndef _NET_IF_H
 #define _NET_IF_H
 
