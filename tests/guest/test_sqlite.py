@@ -330,7 +330,7 @@ def test_interchange_with_sqlite_elsewhere(box):
 
 
 def crash_loop(box, times, journal):
-    zeros(box, 16)
+    zeros(box, 16 + times // 2)     # it grows by 300 KiB a turn
     guest = start(box, cmdline=f"sqlite.journal={journal}")
     sql(box, "CREATE TABLE done(n INTEGER PRIMARY KEY, what);"
         "CREATE TABLE sums(n, sum); INSERT INTO sums VALUES(0, 0);")
