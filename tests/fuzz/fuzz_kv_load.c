@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/kv_digest.h"
 #include "apps/kv/kv_load.h"
 #include "kernel/log.h"
 #include "tests/fake/fake.h"
@@ -196,27 +197,6 @@ static void on_loaded(struct kv_aof *a, int result)
     status = result;
 }
 
-static void add_entry(void *arg, struct kv_store *store, struct kv_entry *entry)
-{
-    static const struct kv_hash_key key = {{1, 2}};
-    uint64_t *digest = arg;
-
-    (void)store;
-    *digest += kv_hash(&key, entry->bytes,
-                       (size_t)entry->key_bytes + entry->value_bytes) *
-               (entry->expires_ms | 1);
-}
-
-static uint64_t digest(void)
-{
-    uint64_t sum = 0, cursor = 0;
-
-    do
-        cursor = kv_store_next(&kv.store, cursor, add_entry, &sum);
-    while (cursor);
-    return sum;
-}
-
 static int load(bool goes_on, uint64_t *sum)
 {
     kv = (struct kv){
@@ -237,7 +217,7 @@ static int load(bool goes_on, uint64_t *sum)
         request->done(request);
     }
     check(is_loaded);
-    *sum = digest();
+    *sum = kv_digest(&kv.store);
     kv_db_free(&kv);
     check(!kv.store.used_bytes && !pages.nr_used);
     return status;

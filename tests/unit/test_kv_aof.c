@@ -20,6 +20,7 @@
 // sources: kernel/options.c kernel/log.c xen/evtchn.c
 // sources: tests/fake/fiber.c tests/fake/hv.c tests/fake/volume.c
 // sources: tests/unit/files_world.c erofs lfs
+#include "tests/unit/kv_digest.h"
 #include "tests/unit/test.h"
 
 #include <stdio.h>
@@ -200,29 +201,6 @@ static void expect(const char *request, const char *answer)
         fail_msg("%s: %s instead of %s", request, out, answer);
 }
 
-/* ---- Digests */
-
-static void add_entry(void *arg, struct kv_store *store, struct kv_entry *entry)
-{
-    static const struct kv_hash_key key = {{1, 2}};
-    uint64_t *digest = arg;
-
-    (void)store;
-    *digest += kv_hash(&key, entry->bytes,
-                       (size_t)entry->key_bytes + entry->value_bytes) *
-               (entry->expires_ms | 1);
-}
-
-static uint64_t digest(void)
-{
-    uint64_t sum = 0, cursor = 0;
-
-    do
-        cursor = kv_store_next(&kv.store, cursor, add_entry, &sum);
-    while (cursor);
-    return sum;
-}
-
 #define HISTORY_MAX 3000
 
 static uint64_t history[HISTORY_MAX]; /* after so many commands */
@@ -231,20 +209,20 @@ static unsigned nr_done;
 static void note(void)
 {
     assert_true(nr_done + 1 < HISTORY_MAX);
-    history[++nr_done] = digest();
+    history[++nr_done] = kv_digest(&kv.store);
 }
 
 static void begin_history(void)
 {
     nr_done = nr_answered = 0;
-    history[0] = digest();
+    history[0] = kv_digest(&kv.store);
 }
 
 /* What is there is what there was after some command, none of them older than
  * `least`. */
 static void check_history(unsigned least)
 {
-    uint64_t now = digest();
+    uint64_t now = kv_digest(&kv.store);
 
     for (unsigned i = least; i <= nr_done; i++)
         if (history[i] == now)
@@ -432,7 +410,7 @@ static void a_rewrite_keeps_all_and_makes_it_small(void **state)
     say("SETRANGE big 20000 x");
     say("SETRANGE bigger 30000 y");
     say("PEXPIRE bigger 60000");
-    before = digest();
+    before = kv_digest(&kv.store);
     expect("BGREWRITEAOF",
            "+Background append only file rewriting started\r\n");
     expect("BGREWRITEAOF", "-ERR Background append only file rewriting already "
@@ -444,7 +422,7 @@ static void a_rewrite_keeps_all_and_makes_it_small(void **state)
     read_file("/appendonlydir/appendonly.aof.manifest", text, 100000);
     assert_non_null(strstr(text, "base.aof seq 3 type b\n"));
     assert_int_equal(kv_up(KV_NO), 0);
-    assert_true(digest() == before);
+    assert_true(kv_digest(&kv.store) == before);
     expect("PTTL bigger", ":60000\r\n");
     kv_down();
     free(text);
@@ -463,10 +441,10 @@ static void what_changes_during_a_rewrite_is_kept(void **state)
         assert_int_equal(kv_rewrite_start(&aof), 0);
         while (kv.disk.is_rewriting)
             do_randomly();
-        before = digest();
+        before = kv_digest(&kv.store);
         kv_down();
         assert_int_equal(kv_up(KV_ALWAYS), 0);
-        assert_true(digest() == before);
+        assert_true(kv_digest(&kv.store) == before);
     }
     kv_down();
 }
@@ -538,15 +516,15 @@ static void a_torn_end_is_cut_off_at_every_byte(void **state)
         write_file(INCR, whole, len);
         files.log[0] = '\0';
         assert_int_equal(kv_up(KV_ALWAYS), 0);
-        while (done < nr_done && digest() != history[done])
+        while (done < nr_done && kv_digest(&kv.store) != history[done])
             done++;
-        assert_true(digest() == history[done]);
+        assert_true(kv_digest(&kv.store) == history[done]);
         kv_down();
         assert_true(file_bytes(INCR) <= len);
         assert_int_equal(files_logged("bytes are cut off"),
                          file_bytes(INCR) < len);
         assert_int_equal(kv_up(KV_ALWAYS), 0);
-        assert_true(digest() == history[done]);
+        assert_true(kv_digest(&kv.store) == history[done]);
         kv_down();
     }
     assert_int_equal(done, nr_done);
@@ -676,18 +654,18 @@ static void a_full_disk_stops_changes_until_there_is_room(void **state)
             fake_run_for(&files.loop, NS_PER_S);
     }
     assert_int_equal(kv.journal.error, -XEN_ENOSPC);
-    before = digest();
+    before = kv_digest(&kv.store);
     expect("SET a 1", "-MISCONF Errors writing to the AOF file: No space left "
                       "on device\r\n");
     expect("GET none", "$-1\r\n");
-    assert_true(digest() == before);
+    assert_true(kv_digest(&kv.store) == before);
     assert_int_equal(files_unlink("/filler"), 0);
     fake_run_until(&files.loop, !kv.journal.error, WAIT_NS);
     expect("SET a 1", "+OK\r\n");
-    before = digest();
+    before = kv_digest(&kv.store);
     kv_down();
     assert_int_equal(kv_up(KV_EVERYSEC), 0);
-    assert_true(digest() == before);
+    assert_true(kv_digest(&kv.store) == before);
     kv_down();
 }
 
