@@ -29,9 +29,12 @@ APPS := $(sort $(basename $(notdir $(wildcard apps/*.c))) \
                $(notdir $(patsubst %/,%,$(wildcard apps/*/))))
 IMAGES := $(APPS:%=build/%.elf)
 
-PARTS   := $(wildcard xen kernel console netfront blkfront net libc fs)
-LIB_SRC := $(filter-out %/boot.S,$(wildcard $(PARTS:%=%/*.c)))
+# ARCHITECTURE.md has these as layers, and what each is for.
+PARTS   := xen xen/pv kernel xen/bus console netfront blkfront libc net fs
+LIB_SRC := $(wildcard $(PARTS:%=%/*.c))
 PART_LIB := $(PARTS:%=build/%.a)
+# Where an image begins, and what it is made of: the root of all that is linked.
+ROOT     := build/obj/xen/pv/boot.o build/obj/init/main.o
 
 # ---- How
 
@@ -40,8 +43,9 @@ WARN   := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes \
 # Expanded late: before set-up there is no compiler to ask.
 CFLAGS  = $(TP_FLAGS) $(WARN) -I. -Ilibc/include $(TP_CFLAGS_NEWLIB) \
           $(TP_INC_XEN)
-# Hypercalls push on the stack behind the compiler's back (xen/hypercall.h).
-build/obj/xen/%.o: CFLAGS += -mno-red-zone
+# Hypercalls push on the stack behind the compiler's back.
+HYPERCALLS := $(shell grep -l '"xen/pv/hypercall\.h"' xen/pv/*.c)
+$(HYPERCALLS:%.c=build/obj/%.o): CFLAGS += -mno-red-zone
 build/obj/net/%.o build/obj/apps/%.o: CFLAGS += $(TP_INC_LWIP)
 LIBC_NET := interfaces socket socket_address socket_datagram socket_options socket_stream \
             netdb posix_sockets posix_netdb
@@ -49,7 +53,7 @@ $(LIBC_NET:%=build/obj/libc/%.o): CFLAGS += $(TP_INC_LWIP)
 # What every packet or sector passes is compiled for speed: an echo takes a sixth
 # less CPU, a read of a page two thirds less.
 HOT := blkfront/blkfront kernel/loop net/checksum net/memory net/vif \
-       netfront/netfront xen/evtchn xen/gnttab xen/ring
+       netfront/netfront xen/evtchn xen/bus/gnttab xen/bus/ring
 $(HOT:%=build/obj/%.o): CFLAGS += -O2
 build/obj/fs/%.o: CFLAGS += $(TP_INC_EROFS) $(TP_INC_LFS)
 build/obj/fs/erofs.o: $(TP_STAMP_SRC_EROFS)
@@ -80,13 +84,14 @@ build/obj/%.o: %.S $(TP_STAMP_XEN)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 
-build/obj/image.ld: xen/image.ld xen/layout.h
+build/obj/image.ld: xen/pv/image.ld xen/pv/layout.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -P -x c -I. $< -o $@
 
 define library
-build/$(1).a: $$(patsubst %.c,build/obj/%.o,$$(filter $(1)/%,$$(LIB_SRC)))
+build/$(1).a: $$(patsubst %.c,build/obj/%.o,$$(wildcard $(1)/*.c))
 	$$(say) AR $$@
+	@mkdir -p $$(@D)
 	$$(Q)rm -f $$@ && ar rcs $$@ $$^
 endef
 $(foreach part,$(PARTS),$(eval $(call library,$(part))))
@@ -102,11 +107,11 @@ define image
 APP_SRC_$(1) := $$(wildcard apps/$(1).c apps/$(1)/*.c)
 APP_OBJ_$(1) := $$(APP_SRC_$(1):%.c=build/obj/%.o) build/obj/apps/$(1)/name.o
 
-build/$(1).elf.debug: build/obj/xen/boot.o $$(APP_OBJ_$(1)) $$(LIBS) \
+build/$(1).elf.debug: $$(ROOT) $$(APP_OBJ_$(1)) $$(LIBS) \
     build/obj/image.ld tools/link
 	$$(say) LINK build/$(1).elf
 	$$(Q)tools/link $$@ $$(CC) $$(LDFLAGS) -Wl,-Map=build/$(1).map \
-	    build/obj/xen/boot.o $$(APP_OBJ_$(1)) \
+	    $$(ROOT) $$(APP_OBJ_$(1)) \
 	    -Wl,--start-group $$(LIBS) -lgcc -Wl,--end-group
 endef
 $(foreach app,$(APPS),$(eval $(call image,$(app))))
@@ -170,4 +175,4 @@ help: ## this list
 
 clean: ## remove what was built (third-party sources and the box stay)
 	rm -rf build/obj build/host build/fuzz build/*.elf build/*.debug \
-	    build/*.map build/*.a
+	    build/*.map $(PART_LIB)

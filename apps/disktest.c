@@ -19,7 +19,7 @@
  *                         until `xl sysrq DOMAIN e`, come what may
  *   disktest.least=0, disktest.seconds=10, disktest.seed=1
  */
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "blkfront/blkfront.h"
 
 #include <inttypes.h>
@@ -354,7 +354,7 @@ static bool is_counting(void)
 
 static void say_rate(const struct step *step)
 {
-    uint64_t ns = hv_now_ns() - disktest.start_ns;
+    uint64_t ns = app_now_ns() - disktest.start_ns;
     uint64_t cpu_ns = app_cpu_ns(disktest.app) - disktest.start_cpu_ns;
 
     printf("# %s: %" PRIu64 " requests, %" PRIu64 " KiB in %" PRIu64
@@ -390,7 +390,7 @@ static void step_begin(void)
 {
     disktest.position = disktest.requests = disktest.bytes = 0;
     disktest.errors = 0;
-    disktest.start_ns = hv_now_ns();
+    disktest.start_ns = app_now_ns();
     disktest.start_cpu_ns = app_cpu_ns(disktest.app);
     disktest.running = true;
 }

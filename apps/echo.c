@@ -9,7 +9,7 @@
  * at all for a while it is cut off; a client that is merely silent may stay.
  */
 // serves: tcp 7
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "net/net.h"
 
 #include <inttypes.h>

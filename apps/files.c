@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "fs/fs.h"
 
 #define PIECE_BYTES  65536

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "console/console.h"
 
 #define LINE_MAX 256 /* what fits on three rows of a terminal */

@@ -24,6 +24,7 @@
 #include "blkfront/blkfront_priv.h"
 
 #include "kernel/log.h"
+#include "xen/hv.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -27,14 +27,14 @@
 
 #include "kernel/loop.h"
 #include "kernel/page.h"
-#include "xen/gnttab.h"
-#include "xen/xs.h"
 
 /* A request that has no answer for so long is reported in the log, once. It
  * stays where it is: only the backend knows what became of it. */
 #define BLKFRONT_SLOW_NS (30 * NS_PER_S)
 
+struct gnttab;
 struct blkfront;
+struct xs;
 
 /* ---- Requests */
 

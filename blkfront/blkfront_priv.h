@@ -9,8 +9,10 @@
 #define BLKFRONT_PRIV_H
 
 #include "blkfront/blkfront.h"
-#include "xen/ring.h"
-#include "xen/xenbus.h"
+#include "xen/abi.h"
+#include "xen/bus/gnttab.h"
+#include "xen/bus/ring.h"
+#include "xen/bus/xenbus.h"
 
 /* All of blkif.h's sectors are of 512 bytes, whatever sector-size says: so do
  * Linux's blkback and, since Xen 4.20, the header itself. That is why we do not

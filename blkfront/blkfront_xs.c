@@ -2,10 +2,10 @@
 /*
  * The block frontend's control path: from xenstore to a disk and back.
  *
- * xen/xenbus.h drives; this file says what a vbd reads, publishes and does at
- * each step (blkif.h, "STATE DIAGRAMS"). Everything that depends on the backend
- * is decided anew at each connection: the backend that comes back may be
- * another one, and so may the disk.
+ * xen/bus/xenbus.h drives; this file says what a vbd reads, publishes and does
+ * at each step (blkif.h, "STATE DIAGRAMS"). Everything that depends on the
+ * backend is decided anew at each connection: the backend that comes back may
+ * be another one, and so may the disk.
  *
  *   our node (toolstack)     device-type
  *   backend's node, before   max-ring-page-order, max-ring-pages

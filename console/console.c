@@ -22,7 +22,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "xen/abi.h"
 #include "xen/evtchn.h"
+#include "xen/hv.h"
 
 /* Of a line longer than this, pieces are kept or dropped, not the whole: one
  * endless line must not need an endless backlog. */

@@ -11,7 +11,7 @@
 #define CONSOLE_CONSOLE_H
 
 #include "kernel/loop.h"
-#include "xen/hv.h"
+#include "xen/base.h"
 
 /* What a guest says while it starts, before xenconsoled reads the ring for the
  * first time: 50 lines of 80 bytes, and the ring's 2 KiB on top of it. */

@@ -12,7 +12,7 @@
  * comes up or the size changes. While the link is down blkfront keeps the
  * requests, and the volume says what it said.
  */
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "blkfront/blkfront.h"
 #include "fs/disk.h"
 #include "kernel/fiber.h"

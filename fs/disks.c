@@ -4,12 +4,12 @@
  * device/vbd, where the toolstack lists what the domain has. The node is looked
  * for first: blkfront would wait for it for ever.
  */
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "fs/disk.h"
 #include "fs/partition.h"
 #include "kernel/fiber.h"
 #include "kernel/log.h"
-#include "xen/xs.h"
+#include "xen/bus/xs.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -279,7 +279,7 @@ static int walk(struct state *state, char *path)
         if (err || !S_ISLNK(state->inode.i_mode))
             continue;
         if (++links > LINKS_MAX)
-            return -FS_ELOOP;
+            return -XEN_ELOOP;
         err = expand(state, path, at);
         if (!err)
             err = get_inode(state, path[0] == '/' ? root : from);
@@ -299,7 +299,7 @@ static int erofs_lookup(struct fs_mount *mount, const char *path,
     err = walk(state, copy);
     if (!err)
         fill_stat(&state->inode, stat);
-    return err == -FS_ELOOP || err == -XEN_ENAMETOOLONG ? err : error_of(err);
+    return err == -XEN_ELOOP || err == -XEN_ENAMETOOLONG ? err : error_of(err);
 }
 
 /* ---- Data, space, mounting */

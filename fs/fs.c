@@ -9,7 +9,7 @@
  * callbacks run on the loop's stack, not on a fiber's. A request that finds no
  * mount goes to `answered` at once.
  */
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "fs/fs.h"
 #include "fs/type.h"
 #include "kernel/log.h"

@@ -69,10 +69,6 @@ struct app;
 #define FS_CACHE_KIB_MIN 64
 #define FS_CACHE_KIB_MAX 1024
 
-/* Not in Xen's list of errors; Linux's numbers. */
-#define FS_EFBIG 27
-#define FS_ELOOP 40
-
 /* How to open. At least one of READ and WRITE; a directory only with READ. */
 #define FS_READ      1u
 #define FS_WRITE     2u

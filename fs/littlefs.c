@@ -17,6 +17,7 @@
  */
 #include "fs/littlefs.h"
 #include "kernel/log.h"
+#include "xen/hv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -740,7 +741,7 @@ static int littlefs_pwrite(struct fs_file *file, const void *from, size_t bytes,
     if (offset == FS_END)
         offset = size_of(&node->file);
     if (bytes > fs->lfs.file_max || offset > fs->lfs.file_max - bytes)
-        return -FS_EFBIG;
+        return -XEN_EFBIG;
     save(fs, node, &saved);
     result =
         write_node(fs, &node->file, from, (uint32_t)bytes, (uint32_t)offset);
@@ -783,7 +784,7 @@ static int littlefs_ftruncate(struct fs_file *file, uint64_t bytes)
     if (err)
         return err;
     if (bytes > fs->lfs.file_max)
-        return -FS_EFBIG;
+        return -XEN_EFBIG;
     if (bytes > size_of(&node->file))
         return extend_node(fs, node, (uint32_t)bytes);
     return truncate_node(fs, node, (uint32_t)bytes);

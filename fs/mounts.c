@@ -7,10 +7,11 @@
  * and gives each a cache.
  * Who adds a file system adds it to `types`.
  */
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "fs/fs.h"
 #include "fs/type.h"
 #include "kernel/log.h"
+#include "xen/hv.h"
 
 #include <string.h>
 

@@ -4,6 +4,7 @@
  * next turn, as with any volume.
  */
 #include "fs/ramdisk.h"
+#include "xen/hv.h"
 
 #include <string.h>
 

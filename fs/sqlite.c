@@ -15,6 +15,7 @@
  */
 #include "fs/sqlite_priv.h"
 #include "kernel/fiber.h"
+#include "xen/hv.h"
 
 #include <string.h>
 

@@ -13,6 +13,7 @@
  * holds a pattern, which tells how deep it was ever used.
  */
 #include "kernel/fiber.h"
+#include "xen/hv.h"
 
 #include <assert.h>
 

@@ -16,9 +16,13 @@
  */
 #include "kernel/loop.h"
 #include "xen/evtchn.h"
+#include "xen/hv.h"
 
 #include <assert.h>
 #include <string.h>
+
+_Static_assert(LOOP_EVENTS_MAX == HV_POLL_PORTS_MAX,
+               "a sleep waits for every event");
 
 void loop_init(struct loop *loop)
 {
@@ -39,7 +43,7 @@ void event_start(struct loop *loop, struct event *event, evtchn_port_t port,
 {
     unsigned nr = loop->nr_events;
 
-    assert(!event->active && nr < HV_POLL_PORTS_MAX);
+    assert(!event->active && nr < LOOP_EVENTS_MAX);
     for (unsigned i = 0; i < nr; i++)
         assert(loop->ports[i] != port);
     event->fn = fn;

@@ -23,7 +23,7 @@
 #ifndef KERNEL_LOOP_H
 #define KERNEL_LOOP_H
 
-#include "xen/hv.h"
+#include "xen/base.h"
 
 struct loop;
 
@@ -49,10 +49,13 @@ struct task {
     bool active;
 };
 
+/* Ports that one sleep can wait for (HV_POLL_PORTS_MAX in xen/hv.h). */
+#define LOOP_EVENTS_MAX 128
+
 struct loop {
     uint64_t now_ns;
-    struct event *events[HV_POLL_PORTS_MAX]; /* active, in order of starting */
-    evtchn_port_t ports[HV_POLL_PORTS_MAX];  /* theirs, as hv_poll wants them */
+    struct event *events[LOOP_EVENTS_MAX]; /* active, in order of starting */
+    evtchn_port_t ports[LOOP_EVENTS_MAX];  /* theirs, as hv_poll wants them */
     unsigned nr_events;
     unsigned at_event, end_event; /* where the pass over the ports is */
     struct timer *timers;         /* heap root */
@@ -66,7 +69,7 @@ struct loop {
 void loop_init(struct loop *loop);
 
 /* Listen on a port that no other event listens on. `event` must not be active.
- * At most HV_POLL_PORTS_MAX events are active at once: more is our own error
+ * At most LOOP_EVENTS_MAX events are active at once: more is our own error
  * (assert). An event that is pending already fires on the next turn. */
 void event_start(struct loop *loop, struct event *event, evtchn_port_t port,
                  void (*fn)(struct event *event));

@@ -20,6 +20,7 @@
  * small.
  */
 #include "kernel/page.h"
+#include "xen/hv.h"
 
 #include <assert.h>
 #include <string.h>

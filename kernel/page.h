@@ -10,7 +10,7 @@
 #ifndef KERNEL_PAGE_H
 #define KERNEL_PAGE_H
 
-#include "xen/hv.h"
+#include "xen/base.h"
 
 /* Ranges of free memory that Xen's builder leaves: two (hv_free_range). */
 #define PAGES_RANGES_MAX 2

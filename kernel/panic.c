@@ -8,6 +8,7 @@
  */
 #include "kernel/log.h"
 
+#include "xen/abi.h"
 #include "xen/hv.h"
 
 static void (*last_words)(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a failed assert() calls (newlib's assert.h): one line that says where,
- * then a trap, whose report (xen/traps.c) shows registers and stack and ends
+ * then a trap, whose report (xen/pv/traps.c) shows registers and stack and ends
  * the domain. Newlib's own version would link stdio and abort().
  */
 #include <assert.h>

@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 
 #include "libc/wait.h"
+#include "xen/hv.h"
 
 static struct fd *table[FD_MAX];
 

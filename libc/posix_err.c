@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "libc/program.h"
 
 static void complain(const char *format, va_list args, const char *why)

@@ -10,6 +10,7 @@
 #include "libc/errors.h"
 #include "libc/poll.h"
 #include "libc/wait.h"
+#include "xen/hv.h"
 
 int poll(struct pollfd *fds, nfds_t nr, int timeout_ms)
 {

@@ -15,7 +15,7 @@ static const enum log_level levels[] = {LOG_ERROR, LOG_ERROR, LOG_ERROR,
 #include <string.h>
 #include <syslog.h>
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "libc/program.h"
 
 static const char *name;

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "libc/errors.h"
 #include "libc/fd.h"
 #include "libc/program.h"

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "libc/fd.h"
 #include "libc/libc.h"
 #include "libc/signal.h"
@@ -126,7 +126,7 @@ static void run(struct fiber *fiber)
 static void set_reason(int status)
 {
     if (status && !program.app->stop)
-        program.app->stop_reason = SHUTDOWN_crash;
+        program.app->end = APP_CRASH;
 }
 
 void _exit(int status)

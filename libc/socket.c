@@ -20,6 +20,7 @@
 #include "lwip/ip.h"
 #include "lwip/tcp.h"
 #include "lwip/udp.h"
+#include "xen/hv.h"
 
 /* At the end of the program, how often is looked whether all has arrived. */
 #define LINGER_STEP_NS (10 * NS_PER_MS)

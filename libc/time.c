@@ -12,6 +12,7 @@
 
 #include "libc/errors.h"
 #include "libc/wait.h"
+#include "xen/hv.h"
 
 static int read_clock(clockid_t clock, uint64_t *ns)
 {

@@ -15,17 +15,19 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "net/memory.h"
 #include "net/route.h"
 #include "net/tcpguard.h"
 #include "net/timeouts.h"
 #include "net/vif.h"
-#include "xen/xenbus.h"
+#include "xen/bus/xenbus.h"
 
 #include "lwip/dns.h"
 #include "lwip/init.h"
 #include "lwip/stats.h"
+#include "xen/bus/xenbus_list.h"
+#include "xen/hv.h"
 
 /* Of the memory there is when the stack starts, lwIP may use this part; the
  * drivers and the app have the rest. */

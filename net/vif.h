@@ -12,10 +12,10 @@
 #include "net/errorlimit.h"
 #include "net/vifconfig.h"
 #include "netfront/netfront.h"
-#include "xen/xs.h"
 
 #include "lwip/netif.h"
 #include "lwip/pbuf.h"
+#include "xen/bus/xs_update.h"
 
 /* "vif4294967295" and its NUL. */
 #define VIF_NAME_MAX 14

@@ -19,6 +19,7 @@
  * is the end of the connection; a bad frame is only dropped.
  */
 #include "netfront/netfront_priv.h"
+#include "xen/hv.h"
 
 #include <assert.h>
 #include <string.h>

@@ -21,8 +21,6 @@
 
 #include "kernel/loop.h"
 #include "kernel/page.h"
-#include "xen/gnttab.h"
-#include "xen/xs.h"
 
 /* A frame is at most this many pages long (XEN_NETIF_NR_SLOTS_MIN, netif.h). */
 #define NETFRONT_FRAGS_MAX 18
@@ -32,7 +30,9 @@
 #define NETFRONT_MTU_MIN   68 /* RFC 791: every link carries 68 bytes */
 #define NETFRONT_MTU_MAX   65521
 
+struct gnttab;
 struct netfront;
+struct xs;
 
 /* One piece of a received frame, in a page of the receive pool. */
 struct netfront_frag {

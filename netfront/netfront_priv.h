@@ -9,8 +9,10 @@
 #define NETFRONT_PRIV_H
 
 #include "netfront/netfront.h"
-#include "xen/ring.h"
-#include "xen/xenbus.h"
+#include "xen/abi.h"
+#include "xen/bus/gnttab.h"
+#include "xen/bus/ring.h"
+#include "xen/bus/xenbus.h"
 
 /* A ring is one page: (4096 - 64) / 8 or / 12 bytes, cut to a power of two. */
 #define NETFRONT_SLOTS 256u

@@ -2,8 +2,8 @@
 /*
  * The network frontend's control path: from xenstore to a link and back.
  *
- * xen/xenbus.h drives; this file says what a vif reads, publishes and does at
- * each step. Everything that depends on the backend is decided anew at each
+ * xen/bus/xenbus.h drives; this file says what a vif reads, publishes and does
+ * at each step. Everything that depends on the backend is decided anew at each
  * open, because the backend that comes back may be another one.
  *
  *   our node (toolstack)     mac, mtu

@@ -10,7 +10,7 @@
 #
 # A test says what it is linked with in lines of its own:
 #
-#   // sources: xen/gnttab.c kernel/page.c tests/fake/hv.c
+#   // sources: xen/bus/gnttab.c kernel/page.c tests/fake/hv.c
 #
 # Project files, and the words `lwip`, `erofs`, `lfs`, `sqlite` and `pico` for the
 # third parties'.

@@ -3,22 +3,19 @@
  * Xen's public ABI, as libxen-dev ships it: the only place that includes it.
  *
  * Everything that is named here and not in our own headers (start_info_t,
- * shared_info_t, grant_entry_v1_t, XenbusState, XEN_EAGAIN, ...) is Xen's and
+ * shared_info_t, grant_entry_v1_t, XenbusState, ...) is Xen's and
  * is documented in the header of that name under xen/.
  */
 #ifndef XEN_ABI_H
 #define XEN_ABI_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "xen/base.h"
 
 /* The oldest interface that has what we use; newer headers then give us the
  * structures of exactly this version, whichever libxen-dev is installed. */
 #define __XEN_INTERFACE_VERSION__ 0x00040e00
 
 #include <xen/xen.h>
-#include <xen/errno.h>
 #include <xen/event_channel.h>
 #include <xen/features.h>
 #include <xen/grant_table.h>
@@ -34,16 +31,9 @@
 #include <xen/io/xenbus.h>
 #include <xen/io/xs_wire.h>
 
-#define XEN_PAGE_SHIFT 12
-#define XEN_PAGE_SIZE  4096u /* every frame a grant can name (grant_table.h) */
-
-/* The results of these calls carry failures that somebody must look at. */
-#define must_check __attribute__((warn_unused_result))
-
-/* The structure that embeds member MEMBER at PTR. */
-#define container_of(ptr, type, member) \
-    ((type *)((char *)(ptr)-offsetof(type, member)))
-
-#define array_size(a) (sizeof(a) / sizeof((a)[0]))
+/* Our list of error numbers has all of Xen's. */
+#define XEN_ERRNO(name, value) \
+    _Static_assert((int)XEN_##name == (value), "xen/error.h and xen/errno.h");
+#include <xen/errno.h>
 
 #endif

@@ -8,6 +8,7 @@
  * which nothing is pending.
  */
 #include "xen/evtchn.h"
+#include "xen/abi.h"
 
 #define WORD_BITS (8 * sizeof(xen_ulong_t))
 

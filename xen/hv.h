@@ -9,19 +9,23 @@
  * Sleeping (hv_poll) is the only point where control leaves the guest, so it
  * is also the only point where another party's memory writes must be expected
  * to appear "by themselves". (A hostile backend runs on another CPU and may
- * write shared pages at any time: xen/ring.h tells how those are read.)
+ * write shared pages at any time: xen/bus/ring.h tells how those are read.)
  *
- * Errors are negative XEN_E* numbers (xen/errno.h).
+ * Errors are negative XEN_E* numbers (xen/error.h).
  */
 #ifndef XEN_HV_H
 #define XEN_HV_H
 
-#include "xen/abi.h"
+#include "xen/base.h"
+
+/* Xen's: xen/abi.h has them. */
+struct grant_entry_v1;
+struct shared_info;
 
 /* ---- What this guest is: constant from entry to shutdown. */
 
 struct hv_info {
-    shared_info_t *shared;      /* pending bits, clocks; Xen writes them */
+    struct shared_info *shared; /* pending bits, clocks; Xen writes them */
     const char *cmdline;        /* NUL-terminated; "" when there is none */
     unsigned long nr_pages;     /* pages this domain owns */
     void *console_page;         /* struct xencons_interface, or NULL */
@@ -68,7 +72,8 @@ void hv_evtchn_notify(evtchn_port_t port);
  * same address for every call, so growing moves nothing. -XEN_ENOMEM when Xen
  * or the address window (HV_GRANT_FRAMES_MAX) allows no more. */
 #define HV_GRANT_FRAMES_MAX 64 /* Xen's default gnttab_max_frames */
-must_check int hv_grant_frames(unsigned nr_frames, grant_entry_v1_t **table);
+must_check int hv_grant_frames(unsigned nr_frames,
+                               struct grant_entry_v1 **table);
 
 /* The frame number that a grant entry must name for this page. `page` is page
  * aligned and was handed out by kernel/page.h. */
@@ -99,6 +104,10 @@ void hv_unguard_page(void *page);
 
 /* ---- Entropy: 64 bits from the CPU's generator; false when it has none. */
 bool hv_random(uint64_t *bits);
+
+/* ---- Where the platform hands over, once memory, traps and hv_info() are
+ * ready: init/main.c. */
+_Noreturn void kernel_main(void);
 
 /* ---- The end. reason: SHUTDOWN_poweroff, _reboot, _crash (sched.h). */
 _Noreturn void hv_shutdown(unsigned reason);

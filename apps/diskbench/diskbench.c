@@ -10,7 +10,7 @@
  *
  *   diskbench.disk=51712   the vbd's number (xvda)
  */
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "apps/diskbench/jobs.h"
 #include "blkfront/blkfront.h"
 
@@ -86,7 +86,7 @@ static void send_first(unsigned nr)
 
     bench.nr = nr;
     bench.sent = 0;
-    bench.start_ns = hv_now_ns();
+    bench.start_ns = app_now_ns();
     for (unsigned i = 0; i < job->at_once; i++) {
         struct slot *slot = &bench.slots[i];
 
@@ -112,7 +112,7 @@ static void phase_begin(void)
 {
     const struct job *job = job_now();
     struct loop *loop = bench.app->loop;
-    uint64_t ns = hv_now_ns() - bench.start_ns;
+    uint64_t ns = app_now_ns() - bench.start_ns;
 
     if (bench.phase == WARM_UP || bench.phase == MEASURE) {
         send_first(bench.phase == MEASURE ? job->requests

@@ -22,7 +22,7 @@
  *     http_server     options, what is counted, which addresses serve
  */
 // serves: tcp 80
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "apps/http/http_server.h"
 
 int app_main(struct app *app)

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "libc/libc.h"
 #include "lwip/netif.h"
 #include "net/memory.h"

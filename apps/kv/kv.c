@@ -29,7 +29,7 @@
  *     kv_server     options, memory, start and end
  */
 // serves: tcp 6379
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "apps/kv/kv_server.h"
 
 int app_main(struct app *app)

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "apps/kv/kv_load.h"
 #include "apps/kv/kv_rewrite.h"
 #include "libc/libc.h"
@@ -45,7 +45,7 @@
 
 static void set_time(struct kv_server *server)
 {
-    uint64_t wall_ns = hv_wall_base_ns() + loop_now(server->app->loop);
+    uint64_t wall_ns = app_wall_ns(server->app);
 
     server->kv.now_us = wall_ns / NS_PER_US;
     server->kv.store.now_ms = wall_ns / NS_PER_MS;

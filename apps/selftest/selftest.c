@@ -8,6 +8,7 @@
  *     seed=N             what checks by chance begin with (1)
  */
 #include "apps/selftest/selftest.h"
+#include "xen/hv.h"
 
 #include <inttypes.h>
 #include <stdio.h>

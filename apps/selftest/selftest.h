@@ -16,7 +16,7 @@
 #ifndef APPS_SELFTEST_H
 #define APPS_SELFTEST_H
 
-#include "apps/app.h"
+#include "kernel/app.h"
 
 struct selftest_check {
     const char *name;

@@ -4,6 +4,7 @@
  * tests; what these see is whether hv_poll does what the loop thinks it does.
  */
 #include "apps/selftest/selftest.h"
+#include "xen/hv.h"
 
 #define NR_TIMERS 32
 #define NR_PORTS                                                \

@@ -5,7 +5,8 @@
  */
 #include "apps/selftest/selftest.h"
 #include "libc/libc.h"
-#include "xen/gnttab.h"
+#include "xen/abi.h"
+#include "xen/bus/gnttab.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,8 @@
  * Xen).
  */
 #include "apps/selftest/selftest.h"
-#include "xen/xs.h"
+#include "xen/bus/xs.h"
+#include "xen/bus/xs_update.h"
 
 #include <stdio.h>
 #include <stdlib.h>

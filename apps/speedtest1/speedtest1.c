@@ -12,7 +12,7 @@
  */
 #include <stdlib.h>
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "fs/disk.h"
 #include "fs/sqlite.h"
 #include "libc/program.h"

@@ -92,7 +92,7 @@ static void block(struct shell_client *client)
     if (!client->patience.active) {
         server->waited++;
         timer_start(server->app->loop, &client->patience,
-                    hv_now_ns() + SHELL_BUSY_NS, lose_patience);
+                    app_now_ns() + SHELL_BUSY_NS, lose_patience);
     }
     client->place = SHELL_BLOCKED;
     queue_put(&server->blocked, client);
@@ -103,11 +103,11 @@ static void block(struct shell_client *client)
 /* Let the loop turn, if it is time. */
 static void breathe(struct shell_server *server)
 {
-    if (hv_now_ns() - server->breath_ns < SHELL_BREATH_NS)
+    if (app_now_ns() - server->breath_ns < SHELL_BREATH_NS)
         return;
     fiber_wake(&server->fiber);
     fiber_park();
-    server->breath_ns = hv_now_ns();
+    server->breath_ns = app_now_ns();
 }
 
 static bool go_on(struct shell *shell)
@@ -115,7 +115,7 @@ static bool go_on(struct shell *shell)
     struct shell_client *client =
         container_of(shell, struct shell_client, shell);
     struct shell_server *server = client->server;
-    uint64_t used_ns = client->used_ns + hv_now_ns() - server->slice_ns;
+    uint64_t used_ns = client->used_ns + app_now_ns() - server->slice_ns;
 
     breathe(server);
     if (!client->changed || server->is_stopping) {
@@ -170,9 +170,9 @@ static void run_client(struct shell_client *client)
     bool got_on;
 
     make_memory(server);
-    server->slice_ns = hv_now_ns();
+    server->slice_ns = app_now_ns();
     got_on = shell_run(&client->shell, !client->is_impatient);
-    client->used_ns += hv_now_ns() - server->slice_ns;
+    client->used_ns += app_now_ns() - server->slice_ns;
     if (!got_on && client->changed) {
         block(client);
         return;
@@ -196,7 +196,7 @@ static void serve(struct shell_server *server)
 
     if (!client) {
         fiber_park();
-        server->breath_ns = hv_now_ns();
+        server->breath_ns = app_now_ns();
         return;
     }
     queue_take(&server->ready, client);

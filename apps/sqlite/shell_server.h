@@ -17,7 +17,7 @@
 #ifndef APPS_SQLITE_SHELL_SERVER_H
 #define APPS_SQLITE_SHELL_SERVER_H
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "apps/sqlite/shell.h"
 #include "fs/disk.h"
 #include "fs/sqlite.h"

@@ -113,7 +113,7 @@ static void set_timer(struct shell_peer *peer)
     uint64_t ns = wait_ns(peer);
 
     if (ns)
-        timer_start(loop_of(peer), &peer->timer, hv_now_ns() + ns, on_timer);
+        timer_start(loop_of(peer), &peer->timer, app_now_ns() + ns, on_timer);
     else
         timer_stop(loop_of(peer), &peer->timer);
 }

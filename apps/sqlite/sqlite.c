@@ -15,7 +15,7 @@
  *     shell_console   the one at the console
  */
 // serves: tcp 8432
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "apps/sqlite/shell_console.h"
 #include "apps/sqlite/shell_tcp.h"
 #include "net/net.h"

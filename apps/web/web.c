@@ -15,7 +15,7 @@
 // serves: tcp 80
 #include <string.h>
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "apps/http/http_server.h"
 #include "apps/web/web_tree.h"
 

@@ -135,7 +135,7 @@ static int status_of(int error)
     case -XEN_ENOTDIR:
     case -XEN_ENAMETOOLONG:
     case -XEN_EINVAL:
-    case -FS_ELOOP:
+    case -XEN_ELOOP:
         return 404;
     case -XEN_ENOMEM:
         return 503;

@@ -27,6 +27,7 @@
 #define TESTS_FAKE_FAKE_H
 
 #include "xen/hv.h"
+#include "xen/abi.h"
 
 #include <setjmp.h>
 

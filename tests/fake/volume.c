@@ -5,7 +5,7 @@
  */
 #include "tests/fake/volume.h"
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "fs/disk.h"
 #include "tests/fake/fake.h"
 

@@ -6,7 +6,8 @@
  * Whatever they are told, they must not touch memory that is not theirs, not
  * hang, and keep a device's open() and close() in pairs.
  */
-// sources: xen/xs.c xen/xenbus.c xen/control.c xen/evtchn.c
+// sources: xen/bus/xs.c xen/bus/xs_update.c xen/bus/xenbus.c
+// sources: xen/bus/xenbus_list.c xen/bus/control.c xen/evtchn.c
 // sources: kernel/loop.c kernel/log.c
 // sources: tests/fake/hv.c tests/fake/xenstored.c
 
@@ -16,8 +17,9 @@
 #include "kernel/log.h"
 #include "tests/fake/fake.h"
 #include "tests/fake/xenstored.h"
-#include "xen/control.h"
-#include "xen/xenbus.h"
+#include "xen/bus/control.h"
+#include "xen/bus/xenbus.h"
+#include "xen/bus/xenbus_list.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

@@ -11,8 +11,8 @@
 #include "tests/fake/blkback.h"
 #include "tests/fake/fake.h"
 #include "tests/fake/xenstored.h"
-#include "xen/gnttab.h"
-#include "xen/xs.h"
+#include "xen/bus/gnttab.h"
+#include "xen/bus/xs.h"
 
 #define WORLD_XVDA 51712u /* and each further disk 16 later */
 

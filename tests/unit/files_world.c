@@ -2,7 +2,7 @@
 /* A machine with files: see files_world.h. */
 #include "tests/unit/files_world.h"
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "kernel/log.h"
 
 #include <string.h>

@@ -7,7 +7,7 @@
 #ifndef TESTS_UNIT_FILES_WORLD_H
 #define TESTS_UNIT_FILES_WORLD_H
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "fs/fs.h"
 #include "tests/fake/fake.h"
 #include "tests/fake/volume.h"

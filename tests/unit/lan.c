@@ -12,8 +12,8 @@
 
 #include "kernel/log.h"
 #include "net/memory.h"
-#include "xen/gnttab.h"
-#include "xen/xs.h"
+#include "xen/bus/gnttab.h"
+#include "xen/bus/xs.h"
 
 #define ETH_BYTES  14
 #define IPV4_BYTES 20

@@ -26,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "net/net.h"
 #include "tests/fake/netback.h"
 #include "tests/fake/xenstored.h"

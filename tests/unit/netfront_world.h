@@ -14,8 +14,8 @@
 #include "tests/fake/fake.h"
 #include "tests/fake/netback.h"
 #include "tests/fake/xenstored.h"
-#include "xen/gnttab.h"
-#include "xen/xs.h"
+#include "xen/bus/gnttab.h"
+#include "xen/bus/xs.h"
 
 #define WORLD_FRAME_MAX 65535
 #define WORLD_HELD_MAX  1024

@@ -2,14 +2,15 @@
 /* Blkfront with a backend that lies, stalls, leaves and comes back
  * (docs/hardening.md; the rows that concern it are in the tests' names). */
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c
-// sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c
+// sources: xen/bus/xenbus.c xen/bus/xs.c xen/bus/xs_update.c xen/bus/gnttab.c
+// sources: xen/bus/ring.c xen/evtchn.c
 // sources: kernel/loop.c kernel/page.c kernel/log.c
 // sources: tests/fake/hv.c tests/fake/xenstored.c tests/fake/blkback.c
 // sources: tests/unit/blkfront_world.c
 #include "tests/unit/test.h"
 
 #include "tests/unit/blkfront_world.h"
-#include "xen/xenbus.h"
+#include "xen/bus/xenbus.h"
 
 #include <string.h>
 

@@ -2,7 +2,8 @@
 /* Blkfront for a long time: requests by chance, with a backend of any kind that
  * comes and goes, against a model of the disk. */
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c
-// sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c
+// sources: xen/bus/xenbus.c xen/bus/xs.c xen/bus/xs_update.c xen/bus/gnttab.c
+// sources: xen/bus/ring.c xen/evtchn.c
 // sources: kernel/loop.c kernel/page.c kernel/log.c
 // sources: tests/fake/hv.c tests/fake/xenstored.c tests/fake/blkback.c
 // sources: tests/unit/blkfront_world.c

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The toolstack's requests, from xl's side of xenstore. */
-// sources: xen/control.c xen/xs.c xen/evtchn.c kernel/loop.c kernel/log.c
+// sources: xen/bus/control.c xen/bus/xs.c xen/evtchn.c kernel/loop.c
+// sources: kernel/log.c
 // sources: tests/fake/hv.c tests/fake/xenstored.c
 
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "kernel/log.h"
 #include "tests/fake/xenstored.h"
 #include "tests/unit/test.h"
-#include "xen/control.h"
+#include "xen/bus/control.h"
 
 static struct loop loop;
 static struct xs xs;

@@ -3,6 +3,7 @@
 // sources: xen/evtchn.c tests/fake/hv.c
 #include "tests/unit/test.h"
 
+#include "xen/abi.h"
 #include "xen/evtchn.h"
 
 #include <pthread.h>

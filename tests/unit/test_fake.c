@@ -228,7 +228,7 @@ static void a_ports_life(void **state)
     assert_true(fake_fails(hv_evtchn_notify(port)));
 }
 
-/* ---- Grants, without xen/gnttab.c between */
+/* ---- Grants, without xen/bus/gnttab.c between */
 
 static grant_entry_v1_t *entry_for(char *page, grant_ref_t ref)
 {

@@ -10,11 +10,12 @@
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c
-// sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c
+// sources: xen/bus/xenbus.c xen/bus/xs.c xen/bus/xs_update.c xen/bus/gnttab.c
+// sources: xen/bus/ring.c xen/evtchn.c
 // sources: tests/fake/fiber.c tests/fake/hv.c erofs lfs
 #include "tests/unit/test.h"
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "fs/fs.h"
 
 #include <limits.h>
@@ -378,8 +379,8 @@ static void links_are_followed(void **state)
         assert_string_equal(text, paths[i][1]);
         free(text);
     }
-    assert_int_equal(stat_path(&stat, "/loop"), -FS_ELOOP);
-    assert_int_equal(stat_path(&stat, "/loop/on"), -FS_ELOOP);
+    assert_int_equal(stat_path(&stat, "/loop"), -XEN_ELOOP);
+    assert_int_equal(stat_path(&stat, "/loop/on"), -XEN_ELOOP);
     assert_int_equal(stat_path(&stat, "/dangling"), -XEN_ENOENT);
     stop();
 }

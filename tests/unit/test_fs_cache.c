@@ -7,7 +7,7 @@
 // sources: tests/fake/fiber.c tests/fake/hv.c tests/fake/volume.c
 #include "tests/unit/test.h"
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "fs/cache.h"
 #include "fs/disk.h"
 #include "kernel/fiber.h"

@@ -7,12 +7,13 @@
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c
-// sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c
+// sources: xen/bus/xenbus.c xen/bus/xs.c xen/bus/xs_update.c xen/bus/gnttab.c
+// sources: xen/bus/ring.c xen/evtchn.c
 // sources: tests/fake/fiber.c tests/fake/hv.c tests/fake/xenstored.c
 // sources: tests/fake/blkback.c tests/unit/blkfront_world.c erofs lfs
 #include "tests/unit/test.h"
 
-#include "apps/app.h"
+#include "kernel/app.h"
 #include "fs/fs.h"
 #include "tests/unit/blkfront_world.h"
 

@@ -3,11 +3,11 @@
  * Grant references, with the other side mapping and copying as Xen lets it.
  * The fake fails a test by itself when a page is freed while it is granted.
  */
-// sources: xen/gnttab.c kernel/page.c kernel/loop.c xen/evtchn.c
+// sources: xen/bus/gnttab.c kernel/page.c kernel/loop.c xen/evtchn.c
 // sources: tests/fake/hv.c
 #include "tests/unit/test.h"
 
-#include "xen/gnttab.h"
+#include "xen/bus/gnttab.h"
 
 #include <string.h>
 

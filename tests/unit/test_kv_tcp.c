@@ -12,7 +12,8 @@
 // sources: net/net.c net/route.c
 // sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
 // sources: netfront/netfront.c netfront/netfront_xs.c
-// sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c
+// sources: xen/bus/xenbus.c xen/bus/xenbus_list.c xen/bus/xs.c
+// sources: xen/bus/xs_update.c xen/bus/gnttab.c xen/bus/ring.c xen/evtchn.c
 // sources: kernel/loop.c kernel/page.c kernel/log.c kernel/panic.c
 // sources: kernel/options.c kernel/random.c
 // sources: tests/fake/hv.c tests/fake/xenstored.c tests/fake/netback.c

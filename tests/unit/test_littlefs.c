@@ -170,10 +170,10 @@ static void a_file_has_a_limit(void **state)
 {
     (void)state;
     assert_int_equal(files_open(&file, "/f", READ_WRITE | FS_CREATE), 0);
-    assert_int_equal(files_pwrite(&file, "x", 1, INT32_MAX), -FS_EFBIG);
-    assert_int_equal(files_pwrite(&file, "x", 1, FS_END - 1), -FS_EFBIG);
+    assert_int_equal(files_pwrite(&file, "x", 1, INT32_MAX), -XEN_EFBIG);
+    assert_int_equal(files_pwrite(&file, "x", 1, FS_END - 1), -XEN_EFBIG);
     assert_int_equal(files_ftruncate(&file, (uint64_t)INT32_MAX + 1),
-                     -FS_EFBIG);
+                     -XEN_EFBIG);
     assert_int_equal(files_fstat(&file), 0);
     assert_int_equal(file.stat.bytes, 0);
     assert_int_equal(files_close(&file), 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Netfront with a backend that lies: docs/hardening.md, A1 to A10, each row. */
 // sources: netfront/netfront.c netfront/netfront_xs.c
-// sources: xen/xenbus.c xen/xs.c xen/gnttab.c xen/ring.c xen/evtchn.c
+// sources: xen/bus/xenbus.c xen/bus/xs.c xen/bus/xs_update.c xen/bus/gnttab.c
+// sources: xen/bus/ring.c xen/evtchn.c
 // sources: kernel/loop.c kernel/page.c kernel/log.c
 // sources: tests/fake/hv.c tests/fake/xenstored.c tests/fake/netback.c
 // sources: tests/unit/netfront_world.c

@@ -407,7 +407,7 @@ IN_PROGRAM(errors_are_those_of_the_c_library)
 
     disk.error = -XEN_ENOTEMPTY;
     assert_int_equal(file_rmdir("/dir"), -ENOTEMPTY);
-    disk.error = -FS_ELOOP;
+    disk.error = -XEN_ELOOP;
     assert_int_equal(file_open("/file", O_RDONLY), -ELOOP);
     disk.error = -XEN_EIO;
     assert_int_equal(fd_read(nr, &to, 1), -EIO);

@@ -3,10 +3,10 @@
  * The frontend's half of a ring, against Xen's own macros for the other half,
  * and against a backend that lies.
  */
-// sources: xen/ring.c tests/fake/hv.c
+// sources: xen/bus/ring.c tests/fake/hv.c
 #include "tests/unit/test.h"
 
-#include "xen/ring.h"
+#include "xen/bus/ring.h"
 
 #include <string.h>
 

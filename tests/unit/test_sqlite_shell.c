@@ -9,7 +9,8 @@
 // sources: apps/sqlite/shell_row.c apps/sqlite/shell_scan.c
 // sources: apps/sqlite/shell_server.c
 // sources: fs/sqlite.c fs/sqlite_lock.c fs/database.c fs/volume.c
-// sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
+// sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/app.c kernel/options.c
+// sources: kernel/page.c
 // sources: kernel/log.c kernel/random.c xen/evtchn.c
 // sources: tests/unit/ram_volume.c
 // sources: tests/fake/fiber.c tests/fake/hv.c sqlite

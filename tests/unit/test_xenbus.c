@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The device handshake, with a backend that behaves as Linux's do, and with
  * states written by hand that no sane backend would write. */
-// sources: xen/xenbus.c xen/xs.c xen/evtchn.c kernel/loop.c kernel/log.c
+// sources: xen/bus/xenbus.c xen/bus/xenbus_list.c xen/bus/xs.c
+// sources: xen/bus/xs_update.c xen/evtchn.c kernel/loop.c kernel/log.c
 // sources: tests/fake/hv.c tests/fake/xenstored.c
 
 #include <stdio.h>
@@ -10,7 +11,8 @@
 #include "kernel/log.h"
 #include "tests/fake/xenstored.h"
 #include "tests/unit/test.h"
-#include "xen/xenbus.h"
+#include "xen/bus/xenbus.h"
+#include "xen/bus/xenbus_list.h"
 
 #define FRONT "device/vif/0"
 #define BACK  FAKE_XS_BACKEND("vif", 0)

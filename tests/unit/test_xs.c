@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The xenstore client against a fake xenstored: honest, slow and lying. */
-// sources: xen/xs.c xen/evtchn.c kernel/loop.c kernel/log.c
+// sources: xen/bus/xs.c xen/bus/xs_update.c xen/evtchn.c kernel/loop.c
+// sources: kernel/log.c
 // sources: tests/fake/hv.c tests/fake/xenstored.c
 
 #include <stdio.h>
@@ -9,7 +10,8 @@
 #include "kernel/log.h"
 #include "tests/fake/xenstored.h"
 #include "tests/unit/test.h"
-#include "xen/xs.h"
+#include "xen/bus/xs.h"
+#include "xen/bus/xs_update.h"
 
 static struct loop loop;
 static struct xs xs;

@@ -12,7 +12,7 @@
  */
 #define __ASSEMBLY__
 #include <xen/elfnote.h>
-#include "xen/layout.h"
+#include "xen/pv/layout.h"
 
 .macro elfnote type, kind, desc:vararg
     .pushsection .note.Xen, "a", @note
@@ -53,7 +53,7 @@ boot_entry:
 /* Faults. Xen pushes an ordinary frame, below it %r11 and %rcx
  * (create_bounce_frame in Xen), and leaves the rest as it was. Each vector has
  * an 8-byte stub that names it; trap_common then completes struct trap_regs
- * (xen/traps.c) and never returns. */
+ * (xen/pv/traps.c) and never returns. */
     .section .text.traps, "ax"
     .globl trap_stubs
     .balign 8

@@ -19,7 +19,9 @@
  * References are never moved, and the table never shrinks: it has grown to the
  * largest number that was ever needed at once.
  */
-#include "xen/gnttab.h"
+#include "xen/bus/gnttab.h"
+#include "xen/abi.h"
+#include "xen/hv.h"
 
 #include <assert.h>
 

@@ -10,13 +10,14 @@
  *   control         `xl shutdown` and its friends
  *   app             the reason for all of it
  */
-#include "kernel/main.h"
-#include "apps/app.h"
 #include "console/console.h"
+#include "kernel/app.h"
 #include "libc/libc.h"
-#include "xen/control.h"
-#include "xen/gnttab.h"
-#include "xen/xs.h"
+#include "xen/abi.h"
+#include "xen/bus/control.h"
+#include "xen/bus/gnttab.h"
+#include "xen/bus/xs.h"
+#include "xen/hv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,6 @@ static struct system {
     struct xs xs;
     struct control control;
     struct app app;
-    uint64_t started_ns;
 } sys;
 
 /* Set by the build: the image's name. */
@@ -78,7 +78,7 @@ static void on_shutdown(struct control *control, unsigned reason)
 
     log_info("main", "the toolstack asks for a %s",
              reason == SHUTDOWN_reboot ? "reboot" : "shutdown");
-    app->stop_reason = reason;
+    app->end = reason == SHUTDOWN_reboot ? APP_REBOOT : APP_POWEROFF;
     if (app->stopping)
         app->stopping(app);
     app_stop(app);
@@ -94,63 +94,33 @@ static void on_sysrq(struct control *control, char key)
         log_info("main", "sysrq '%c': this app does not use it", key);
 }
 
-/* ---- The app's side of things (apps/app.h) */
-
-int app_run(struct app *app)
-{
-    options_report_unknown(app->options);
-    if (!app->stop)
-        loop_run(app->loop);
-    return 0;
-}
-
-void app_stop(struct app *app)
-{
-    app->stop = true;
-    loop_stop(app->loop);
-}
-
-uint64_t app_uptime_ns(const struct app *app)
-{
-    return hv_now_ns() - container_of(app, struct system, app)->started_ns;
-}
-
-uint64_t app_cpu_ns(const struct app *app)
-{
-    (void)app;
-    return hv_cpu_ns();
-}
-
 /* ---- From the first line to the last */
 
-static const char *reason_text(unsigned reason)
-{
-    switch (reason) {
-    case SHUTDOWN_reboot:
-        return "rebooting";
-    case SHUTDOWN_crash:
-        return "ending as crashed: on_crash= acts";
-    default:
-        return "powering off";
-    }
-}
+static const struct {
+    unsigned reason; /* sched.h */
+    const char *text;
+} ends[] = {
+    [APP_POWEROFF] = {SHUTDOWN_poweroff, "powering off"},
+    [APP_REBOOT] = {SHUTDOWN_reboot, "rebooting"},
+    [APP_CRASH] = {SHUTDOWN_crash, "ending as crashed: on_crash= acts"},
+};
 
 /* Where exit() ends, however it was reached. */
 static void finish(int status)
 {
-    unsigned reason = sys.app.stop_reason;
+    enum app_end end = sys.app.end;
 
     if (status)
         log_error("main", "%s failed with status %d", app_name, status);
-    log_info("main", "%s", reason_text(reason));
+    log_info("main", "%s", ends[end].text);
     last_words();
-    hv_shutdown(reason);
+    hv_shutdown(ends[end].reason);
 }
 
 static void start(struct system *system)
 {
-    system->started_ns = hv_now_ns();
-    log_set_epoch(system->started_ns);
+    system->app.started_ns = hv_now_ns();
+    log_set_epoch(system->app.started_ns);
     console_init(&system->console);
     log_set_sink(write_log, &system->console);
     panic_set_last_words(last_words);
@@ -182,7 +152,7 @@ static int run_app(struct system *system)
         .console = &system->console,
         .gnttab = &system->gnttab,
         .xs = &system->xs,
-        .stop_reason = SHUTDOWN_poweroff,
+        .started_ns = system->app.started_ns,
     };
     return app_main(&system->app);
 }

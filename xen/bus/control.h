@@ -9,7 +9,7 @@
 #define XEN_CONTROL_H
 
 #include "kernel/loop.h"
-#include "xen/xs.h"
+#include "xen/bus/xs.h"
 
 #define CONTROL_WORD_MAX 16 /* "poweroff" is the longest that is known */
 

@@ -14,7 +14,11 @@
 #include <string.h>
 
 #include "kernel/log.h"
-#include "xen/control.h"
+#include "xen/abi.h"
+#include "xen/bus/control.h"
+
+/* How often a word is taken again when somebody wrote meanwhile. */
+#define CONTROL_TRIES_MAX 32
 
 static void node_look(struct control_node *node);
 
@@ -27,7 +31,7 @@ static void node_ended(struct xs_request *r)
 {
     struct control_node *node = node_of(r);
 
-    if (r->error == -XEN_EAGAIN && ++node->tries < XS_UPDATE_TRIES_MAX) {
+    if (r->error == -XEN_EAGAIN && ++node->tries < CONTROL_TRIES_MAX) {
         node_look(node);
         return;
     }

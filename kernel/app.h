@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writing an app: one C file (or folder) under apps/ is one image.
+ * The contract of an app. One C file (or folder) under apps/ is one image.
  *
  * An app provides one function, app_main. It runs on the guest's only thread,
  * is handed everything the guest has, sets up what it serves, and calls
  * app_run, which turns the event loop until the guest is told to stop:
  *
- *     #include "apps/app.h"
+ *     #include "kernel/app.h"
  *     #include <stdio.h>
  *
  *     int app_main(struct app *app)
@@ -26,8 +26,8 @@
  * Never wait: there is one thread, and a callback that does not return stops
  * everything. docs/app.md is the guide.
  */
-#ifndef APPS_APP_H
-#define APPS_APP_H
+#ifndef KERNEL_APP_H
+#define KERNEL_APP_H
 
 #include "kernel/log.h"
 #include "kernel/loop.h"
@@ -39,6 +39,10 @@ struct console;
 struct gnttab;
 struct xs;
 
+/* Why the guest ends, to the toolstack: on_poweroff=, on_reboot=, on_crash= of
+ * the domain's config act. */
+enum app_end { APP_POWEROFF, APP_REBOOT, APP_CRASH };
+
 struct app {
     const char *name; /* the image's: "hello" */
     struct loop *loop;
@@ -47,15 +51,15 @@ struct app {
     struct random *random;
     struct console *console; /* console/console.h: typed input */
     struct gnttab *gnttab;
-    struct xs *xs; /* xen/xs.h: the xenstore */
+    struct xs *xs;       /* xen/bus/xs.h: the xenstore */
+    uint64_t started_ns; /* when the guest began, on hv_now_ns()'s clock */
     /* Set by the app if it wants to hear of it: called on the loop when the
      * toolstack asks for a shutdown or reboot, before app_run returns. */
     void (*stopping)(struct app *app);
     /* `xl sysrq DOMAIN KEY`; NULL: logged only. */
     void (*sysrq)(struct app *app, char key);
-    /* Why the guest ends: SHUTDOWN_poweroff; _reboot; _crash, for an app that
-     * wants on_crash= to act (sched.h). */
-    unsigned stop_reason;
+    enum app_end
+        end;   /* APP_POWEROFF, unless the toolstack or the app sets it */
     bool stop; /* app_run is to return, or has */
 };
 
@@ -68,6 +72,13 @@ int app_run(struct app *app);
 
 /* Make app_run return after this turn. */
 void app_stop(struct app *app);
+
+/* The time at this instant, on the loop's clock (loop_now() is when this turn's
+ * callbacks began). */
+uint64_t app_now_ns(void);
+
+/* Nanoseconds since 1970 UTC when this turn's callbacks began. */
+uint64_t app_wall_ns(const struct app *app);
 
 /* How long the guest has been up, nanoseconds. */
 uint64_t app_uptime_ns(const struct app *app);

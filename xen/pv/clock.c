@@ -9,7 +9,7 @@
  * Whoever reads it runs on the vCPU the record belongs to (there is only one),
  * so the time never runs backwards.
  */
-#include "xen/clock.h"
+#include "xen/pv/clock.h"
 
 static uint64_t scale(uint64_t delta, int8_t shift, uint32_t mul)
 {

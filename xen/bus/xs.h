@@ -19,8 +19,8 @@
 #include "kernel/loop.h"
 #include "xen/hv.h"
 
-#define XS_PATH_MAX  XENSTORE_REL_PATH_MAX /* 2048, without the NUL */
-#define XS_VALUE_MAX XENSTORE_PAYLOAD_MAX  /* 4096 */
+#define XS_PATH_MAX  2048 /* XENSTORE_REL_PATH_MAX, without the NUL */
+#define XS_VALUE_MAX 4096 /* XENSTORE_PAYLOAD_MAX */
 
 typedef uint32_t xs_transaction_t;
 #define XS_NO_TRANSACTION 0u /* "XBT_NULL" of the xenstore library */
@@ -80,9 +80,11 @@ struct xs {
     uint32_t filler_bytes; /* due before it: one was cancelled */
     bool in_event, notify, broken;
     /* The message being received: */
-    struct xsd_sockmsg head;
+    struct { /* struct xsd_sockmsg of xs_wire.h */
+        uint32_t type, req_id, tx_id, len;
+    } head;
     uint32_t head_bytes, body_bytes;
-    char body[XENSTORE_PAYLOAD_MAX + 1];
+    char body[XS_VALUE_MAX + 1];
     /* Answers to nothing (to cancelled requests, too), events of no watch. */
     uint64_t replies_unknown, watches_unknown;
 };
@@ -137,34 +139,5 @@ void xs_watch(struct xs *xs, struct xs_watch *w, const char *path,
  * it stays for ever); nothing happens if the watch is not active. */
 void xs_unwatch(struct xs *xs, struct xs_watch *w,
                 void (*done)(struct xs_watch *watch));
-
-/* Several nodes written as one: a transaction, repeated while xenstored says
- * EAGAIN (XS_UPDATE_TRIES_MAX times, then -XEN_EAGAIN). The writes are sent
- * without waiting for each other. A single node needs no transaction. The
- * nodes must stay until `done`. */
-struct xs_node {
-    const char *path;  /* absolute, or relative to the domain's own */
-    const char *value; /* NUL-terminated; NULL: remove the node */
-    /* the client's: */
-    struct xs_update *update;
-    struct xs_request request;
-};
-#define XS_UPDATE_TRIES_MAX 32
-
-struct xs_update {
-    void (*done)(struct xs_update *update, int error); /* NULL: nobody asks */
-    /* the client's: */
-    struct xs *xs;
-    struct xs_node *nodes;
-    unsigned nr_nodes, pending, tries;
-    xs_transaction_t t;
-    int error;
-    bool cancelled;
-    struct xs_request request;
-};
-void xs_update(struct xs *xs, struct xs_update *u, struct xs_node *nodes,
-               unsigned nr_nodes);
-/* Do not repeat it: `done` follows, with -XEN_EAGAIN if nothing was written. */
-void xs_update_cancel(struct xs_update *u);
 
 #endif

@@ -34,7 +34,7 @@ struct gnttab_ref {
 struct gnttab {
     struct loop *loop;
     struct pages *pages;
-    grant_entry_v1_t *table; /* shared with Xen; indexed by reference */
+    struct grant_entry_v1 *table; /* shared with Xen; indexed by reference */
     struct gnttab_ref *refs[HV_GRANT_FRAMES_MAX]; /* ours: one page for each of
                                                    * the table's frames */
     unsigned nr_frames; /* frames of the table in use so far */

@@ -23,8 +23,9 @@
 #define XEN_XENBUS_H
 
 #include "kernel/loop.h"
+#include "xen/abi.h"
 #include "xen/hv.h"
-#include "xen/xs.h"
+#include "xen/bus/xs_update.h"
 
 #define XENBUS_SLOW_NS   (5 * NS_PER_S) /* "still no backend" is then news */
 #define XENBUS_RETRY_NS  NS_PER_S /* the least time between two attempts */
@@ -135,40 +136,5 @@ xenbus_fail(struct xenbus_device *dev, const char *format, ...);
  * stopped(). Until stopped() the memory of `dev` must stay (if xenstored does
  * not answer: for ever). */
 void xenbus_stop(struct xenbus_device *dev);
-
-/* ---- Which devices are there?
- *
- *     found(list, 0); found(list, 1); done(list, 0);    those there are now
- *     ...
- *     found(list, 2);                                   attached later
- *
- * The children of "device/TYPE" whose names are decimal numbers, each reported
- * once, in no particular order; other names are logged. A device that was
- * detached and comes back is not reported again: its xenbus_device notices
- * both by itself. No "device/TYPE", and no xenstore, mean no devices. */
-#define XENBUS_LIST_MAX                                  \
-    32 /* devices of one type; more are logged, not used \
-        */
-
-struct xenbus_list {
-    void (*found)(struct xenbus_list *list, uint32_t index);
-    /* Everything there was at the start has been reported. NULL: no matter. */
-    void (*done)(struct xenbus_list *list, int error);
-    /* the list's: */
-    struct xs *xs;
-    const char *path;
-    struct xs_request request;
-    struct xs_watch watch;
-    bool listed, watching;
-    unsigned nr;
-    uint32_t seen[XENBUS_LIST_MAX];
-    char names[XENBUS_LIST_MAX * 12]; /* "4294967295" and its NUL, rounded up */
-};
-
-/* Begin. path: "device/vif", constant for the life of the list; the list is
- * never stopped. */
-void xenbus_list(struct xenbus_list *list, struct xs *xs, const char *path,
-                 void (*found)(struct xenbus_list *list, uint32_t index),
-                 void (*done)(struct xenbus_list *list, int error));
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where things lie in the guest's address space, for C, assembly and the
- * linker script (xen/image.ld) alike.
+ * linker script (xen/pv/image.ld) alike.
  *
  *   0x00000000            nothing: NULL and its neighbours fault
  *   LAYOUT_P2M            the p2m list, put there by the domain builder

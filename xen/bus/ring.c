@@ -16,7 +16,7 @@
  * that order on both sides. That takes sequential consistency; elsewhere
  * acquire and release do.
  */
-#include "xen/ring.h"
+#include "xen/bus/ring.h"
 
 #include <assert.h>
 #include <string.h>

@@ -26,10 +26,10 @@
  * nowhere. L2 tables, one per further gigabyte, lie right behind the image and
  * are mapped read-only from the start, because the walk reads them.
  */
-#include "xen/mm.h"
+#include "xen/pv/mm.h"
 #include "kernel/log.h"
-#include "xen/hypercall.h"
-#include "xen/layout.h"
+#include "xen/pv/hypercall.h"
+#include "xen/pv/layout.h"
 
 #include <assert.h>
 

@@ -13,11 +13,11 @@
  * ran into its guard page cannot take the frame; then Xen itself crashes the
  * domain and says so in `xl dmesg`.
  */
-#include "xen/traps.h"
+#include "xen/pv/traps.h"
 #include "kernel/log.h"
 #include "xen/hv.h"
-#include "xen/hypercall.h"
-#include "xen/layout.h"
+#include "xen/pv/hypercall.h"
+#include "xen/pv/layout.h"
 
 #define STUB_BYTES  8  /* in boot.S */
 #define STACK_WORDS 24 /* six rows: some five calls deep */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every file may count on: the words of the language that C lacks, and the
+ * few types of Xen's that our own headers name. It includes nothing of Xen's,
+ * so neither does a header that needs no more than this.
+ */
+#ifndef XEN_BASE_H
+#define XEN_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "xen/error.h"
+
+/* The same as in event_channel.h, grant_table.h and xen.h. */
+typedef uint32_t evtchn_port_t;
+typedef uint32_t grant_ref_t;
+typedef uint16_t domid_t;
+
+#define XEN_PAGE_SHIFT 12
+#define XEN_PAGE_SIZE  4096u /* every frame a grant can name (grant_table.h) */
+
+/* The results of these calls carry failures that somebody must look at. */
+#define must_check __attribute__((warn_unused_result))
+
+/* The structure that embeds member MEMBER at PTR. */
+#define container_of(ptr, type, member) \
+    ((type *)((char *)(ptr)-offsetof(type, member)))
+
+#define array_size(a) (sizeof(a) / sizeof((a)[0]))
+
+#endif

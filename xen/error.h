@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Error numbers, for the whole tree: results are 0 or one of these, negated.
+ *
+ * They are Xen's (xen/errno.h), which are Linux's on x86; those that Xen does
+ * not list come from Linux' asm-generic/errno.h. xen/abi.h checks that both
+ * agree. The C library's own numbers differ: libc/errors.h.
+ */
+#ifndef XEN_ERROR_H
+#define XEN_ERROR_H
+
+enum xen_error {
+    XEN_EPERM = 1,
+    XEN_ENOENT = 2,
+    XEN_ESRCH = 3,
+    XEN_EINTR = 4,
+    XEN_EIO = 5,
+    XEN_ENXIO = 6,
+    XEN_E2BIG = 7,
+    XEN_ENOEXEC = 8,
+    XEN_EBADF = 9,
+    XEN_ECHILD = 10,
+    XEN_EAGAIN = 11,
+    XEN_EWOULDBLOCK = 11,
+    XEN_ENOMEM = 12,
+    XEN_EACCES = 13,
+    XEN_EFAULT = 14,
+    XEN_EBUSY = 16,
+    XEN_EEXIST = 17,
+    XEN_EXDEV = 18,
+    XEN_ENODEV = 19,
+    XEN_ENOTDIR = 20,
+    XEN_EISDIR = 21,
+    XEN_EINVAL = 22,
+    XEN_ENFILE = 23,
+    XEN_EMFILE = 24,
+    XEN_ENOTTY = 25,
+    XEN_EFBIG = 27,
+    XEN_ENOSPC = 28,
+    XEN_ESPIPE = 29,
+    XEN_EROFS = 30,
+    XEN_EMLINK = 31,
+    XEN_EPIPE = 32,
+    XEN_EDOM = 33,
+    XEN_ERANGE = 34,
+    XEN_EDEADLK = 35,
+    XEN_EDEADLOCK = 35,
+    XEN_ENAMETOOLONG = 36,
+    XEN_ENOLCK = 37,
+    XEN_ENOSYS = 38,
+    XEN_ENOTEMPTY = 39,
+    XEN_ELOOP = 40,
+    XEN_ENODATA = 61,
+    XEN_ETIME = 62,
+    XEN_EPROTO = 71,
+    XEN_EBADMSG = 74,
+    XEN_EOVERFLOW = 75,
+    XEN_EILSEQ = 84,
+    XEN_ENOTSOCK = 88,
+    XEN_EDESTADDRREQ = 89,
+    XEN_EMSGSIZE = 90,
+    XEN_EPROTOTYPE = 91,
+    XEN_ENOPROTOOPT = 92,
+    XEN_EPROTONOSUPPORT = 93,
+    XEN_EOPNOTSUPP = 95,
+    XEN_EAFNOSUPPORT = 97,
+    XEN_EADDRINUSE = 98,
+    XEN_EADDRNOTAVAIL = 99,
+    XEN_ENETUNREACH = 101,
+    XEN_ECONNABORTED = 103,
+    XEN_ECONNRESET = 104,
+    XEN_ENOBUFS = 105,
+    XEN_EISCONN = 106,
+    XEN_ENOTCONN = 107,
+    XEN_ETIMEDOUT = 110,
+    XEN_ECONNREFUSED = 111,
+    XEN_EHOSTUNREACH = 113,
+    XEN_EALREADY = 114,
+    XEN_EINPROGRESS = 115,
+    XEN_ECANCELED = 125,
+};
+
+#endif
