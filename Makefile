@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# One page, no recursion. Every apps/NAME.c or apps/NAME/ is an image:
+# One page, no recursion. Every NAME.c or folder NAME/ in apps/, tests/images/ and
+# bench/images/ is an image:
 #   build/NAME.elf        stripped: what kernel= in domain.cfg names
 #   build/NAME.elf.debug  the same with symbols, for tools/symbolize and gdb
 # All other folders are libraries: an image holds what its app needs of them.
@@ -25,12 +26,14 @@ include third_party/third_party.mk
 
 # ---- What there is to build
 
-APPS := $(sort $(basename $(notdir $(wildcard apps/*.c))) \
-               $(notdir $(patsubst %/,%,$(wildcard apps/*/))))
+IMAGE_DIRS := apps tests/images bench/images
+APPS := $(sort $(basename $(notdir $(wildcard $(IMAGE_DIRS:%=%/*.c)))) \
+               $(notdir $(patsubst %/,%,$(wildcard $(IMAGE_DIRS:%=%/*/)))))
 IMAGES := $(APPS:%=build/%.elf)
 
 # ARCHITECTURE.md has these as layers, and what each is for.
-PARTS   := xen xen/pv kernel xen/bus console netfront blkfront libc net fs
+PARTS   := xen xen/pv kernel xen/bus console netfront blkfront libc disk net \
+            fs database posix http
 LIB_SRC := $(wildcard $(PARTS:%=%/*.c))
 PART_LIB := $(PARTS:%=build/%.a)
 # Where an image begins, and what it is made of: the root of all that is linked.
@@ -46,10 +49,7 @@ CFLAGS  = $(TP_FLAGS) $(WARN) -I. -Ilibc/include $(TP_CFLAGS_NEWLIB) \
 # Hypercalls push on the stack behind the compiler's back.
 HYPERCALLS := $(shell grep -l '"xen/pv/hypercall\.h"' xen/pv/*.c)
 $(HYPERCALLS:%.c=build/obj/%.o): CFLAGS += -mno-red-zone
-build/obj/net/%.o build/obj/apps/%.o: CFLAGS += $(TP_INC_LWIP)
-LIBC_NET := interfaces socket socket_address socket_datagram socket_options socket_stream \
-            netdb posix_sockets posix_netdb
-$(LIBC_NET:%=build/obj/libc/%.o): CFLAGS += $(TP_INC_LWIP)
+$(patsubst %,build/obj/%/%.o,net posix http $(IMAGE_DIRS)): CFLAGS += $(TP_INC_LWIP)
 # What every packet or sector passes is compiled for speed: an echo takes a sixth
 # less CPU, a read of a page two thirds less.
 HOT := blkfront/blkfront kernel/loop net/checksum net/memory net/vif \
@@ -58,11 +58,11 @@ $(HOT:%=build/obj/%.o): CFLAGS += -O2
 build/obj/fs/%.o: CFLAGS += $(TP_INC_EROFS) $(TP_INC_LFS)
 build/obj/fs/erofs.o: $(TP_STAMP_SRC_EROFS)
 build/obj/fs/littlefs.o: $(TP_STAMP_SRC_LFS)
-SQLITE_USERS := $(patsubst %.c,build/obj/%.o,$(wildcard fs/sqlite*.c \
-    apps/sqlite/*.c apps/speedtest1/*.c))
+SQLITE_USERS := $(patsubst %.c,build/obj/%.o,$(wildcard database/sqlite*.c \
+    apps/sqlite/*.c bench/images/speedtest1/*.c))
 $(SQLITE_USERS): CFLAGS += $(TP_INC_SQLITE)
 $(SQLITE_USERS): $(TP_STAMP_SQLITE)
-build/obj/apps/http/%.o: CFLAGS += $(TP_INC_PICO) -Ibuild/obj/apps/http
+build/obj/http/%.o: CFLAGS += $(TP_INC_PICO)
 
 LDFLAGS := -nostdlib -static -n -Wl,--gc-sections,--build-id=none \
            -Wl,-z,noexecstack,--no-warn-rwx-segments -Wl,-T,build/obj/image.ld
@@ -98,14 +98,14 @@ $(foreach part,$(PARTS),$(eval $(call library,$(part))))
 
 # ---- Images
 
-build/obj/apps/%/name.o: Makefile
+build/obj/names/%.o: Makefile
 	@mkdir -p $(@D)
 	$(Q)echo 'const char app_name[] = "$*";' | $(CC) $(TP_FLAGS) -x c -c -o $@ -
 
 # $(1): the app; its objects are those of its file or of its folder.
 define image
-APP_SRC_$(1) := $$(wildcard apps/$(1).c apps/$(1)/*.c)
-APP_OBJ_$(1) := $$(APP_SRC_$(1):%.c=build/obj/%.o) build/obj/apps/$(1)/name.o
+APP_SRC_$(1) := $$(wildcard $(IMAGE_DIRS:%=%/$(1).c) $(IMAGE_DIRS:%=%/$(1)/*.c))
+APP_OBJ_$(1) := $$(APP_SRC_$(1):%.c=build/obj/%.o) build/obj/names/$(1).o
 
 build/$(1).elf.debug: $$(ROOT) $$(APP_OBJ_$(1)) $$(LIBS) \
     build/obj/image.ld tools/link
@@ -131,7 +131,7 @@ build/host/tools/%.o: $(TP_STAMP_SRC_LFS)
 	$(Q)$(CC) -std=gnu11 -O2 -g -w $(TP_INC_LFS) \
 	    -c $(TP_SRC)/littlefs/$*.c -o $@
 
--include $(wildcard apps/*/app.mk)
+-include $(wildcard $(IMAGE_DIRS:%=%/*/app.mk))
 -include tests/tests.mk
 -include $(shell find build/obj -name '*.d' 2>/dev/null)
 

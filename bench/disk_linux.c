@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The jobs of apps/diskbench/jobs.h on Linux: /init of a guest that bench/disk
- * starts. It asks in the cheapest way there is: io_uring with memory and file
- * registered, O_DIRECT, no I/O scheduler. (Native AIO took 11 % more CPU for
- * 4 KiB, 34 % with 32 of them at once, and 55 % for 1 MiB.)
+ * The jobs of bench/images/diskbench/jobs.h on Linux: /init of a guest that
+ * bench/disk starts. It asks in the cheapest way there is: io_uring with memory
+ * and file registered, O_DIRECT, no I/O scheduler. (Native AIO took 11 % more
+ * CPU for 4 KiB, 34 % with 32 of them at once, and 55 % for 1 MiB.)
  *
  * On the kernel's command line: blkfront_segments=N, blkfront_order=N are the
  * driver's parameters max_indirect_segments and max_ring_page_order.
  */
-#include "apps/diskbench/jobs.h"
+#include "bench/images/diskbench/jobs.h"
 
 #include <errno.h>
 #include <fcntl.h>

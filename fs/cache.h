@@ -12,7 +12,7 @@
 #ifndef FS_CACHE_H
 #define FS_CACHE_H
 
-#include "fs/volume.h"
+#include "disk/volume.h"
 #include "kernel/page.h"
 
 /* Requests for what is read into it that are out at once: what somebody waits

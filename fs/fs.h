@@ -51,7 +51,7 @@
 #define FS_FS_H
 
 #include "fs/cache.h"
-#include "fs/disk.h"
+#include "disk/disk.h"
 #include "kernel/fiber.h"
 #include "kernel/options.h"
 

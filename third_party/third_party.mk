@@ -21,7 +21,7 @@ TP_SRC := $(TP)/src
 
 TP_LWIP_PORT ?= net
 TP_EROFS_PORT ?= fs/erofs
-TP_SQLITE_PORT ?= fs/sqlite
+TP_SQLITE_PORT ?= database/sqlite
 TP_LUA_PORT ?= apps/lua
 TP_FLAGS     ?= -std=gnu11 -Os -fno-pic -fno-pie -fno-stack-protector \
                 -fcf-protection=none -ffunction-sections -fdata-sections \

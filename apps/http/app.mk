@@ -17,7 +17,7 @@ $(HTTP_FILES).c: tools/embed apps/http/app.mk $(HTTP_FILES).www
 	$(say) EMBED $(WWW)
 	$(Q)tools/embed $(WWW) -o $@ --deps $(HTTP_FILES).deps.d
 
-$(HTTP_FILES).o: $(HTTP_FILES).c apps/http/http_file.h $(TP_STAMP_NEWLIB)
+$(HTTP_FILES).o: $(HTTP_FILES).c http/http_file.h $(TP_STAMP_NEWLIB)
 	$(Q)$(CC) $(CFLAGS) -c $< -o $@
 
 APP_OBJ_http += $(HTTP_FILES).o

@@ -23,7 +23,7 @@
  */
 // serves: tcp 80
 #include "kernel/app.h"
-#include "apps/http/http_server.h"
+#include "http/http_server.h"
 
 int app_main(struct app *app)
 {

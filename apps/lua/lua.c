@@ -6,7 +6,7 @@
  *   args="/script.lua a b"   runs a script, from a disk or ramdisk
  *   no args                  reads Lua from the console
  */
-#include "libc/program.h"
+#include "posix/program.h"
 
 /* Lua ends a recursion through C functions at 200 levels (LUAI_MAXCCALLS). The
  * most that it took, with string.gsub at each, was between 1024 and 1200 KiB:

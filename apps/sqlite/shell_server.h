@@ -19,12 +19,13 @@
 
 #include "kernel/app.h"
 #include "apps/sqlite/shell.h"
-#include "fs/disk.h"
-#include "fs/sqlite.h"
+#include "disk/disk.h"
+#include "database/sqlite.h"
 #include "kernel/fiber.h"
 
-/* SQLite's stack: its own limits on what nests (fs/sqlite/sqlite_options.h, and
- * JSON's 1000 levels) take half of it at most. */
+/* SQLite's stack: its own limits on what nests
+ * (database/sqlite/sqlite_options.h, and JSON's 1000 levels) take half of it at
+ * most. */
 #define SHELL_STACK_PAGES 128
 /* Who waits for another's transaction is told so after this time: that of a
  * person who thinks in the middle of one is longer, that of a program not. */

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# The web server of apps/http, all but its app_main.
+# It has the pages that apps/http embeds.
 
-APP_OBJ_web += $(patsubst %.c,build/obj/%.o,$(filter-out apps/http/http.c,\
-    $(wildcard apps/http/*.c))) $(HTTP_FILES).o
-build/web.elf.debug: $(APP_OBJ_web)
+APP_OBJ_web += $(HTTP_FILES).o
+build/web.elf.debug: $(HTTP_FILES).o

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "kernel/app.h"
-#include "apps/http/http_server.h"
+#include "http/http_server.h"
 #include "apps/web/web_tree.h"
 
 static struct web {

@@ -6,7 +6,7 @@
 #ifndef APPS_WEB_LIST_H
 #define APPS_WEB_LIST_H
 
-#include "apps/http/http_text.h"
+#include "http/http_text.h"
 #include "fs/fs.h"
 
 /* What is written at once. */

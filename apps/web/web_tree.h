@@ -11,7 +11,7 @@
 #ifndef APPS_WEB_TREE_H
 #define APPS_WEB_TREE_H
 
-#include "apps/http/http_site.h"
+#include "http/http_site.h"
 #include "fs/fs.h"
 
 /* Pieces that are read at the same time. Requests to a mount are served one

@@ -6,7 +6,7 @@
 #include "tests/fake/volume.h"
 
 #include "kernel/app.h"
-#include "fs/disk.h"
+#include "disk/disk.h"
 #include "tests/fake/fake.h"
 
 #include <stdlib.h>
@@ -244,7 +244,7 @@ void fake_volume_free(void)
     fake_volume = (struct fake_volume){.bytes = NULL};
 }
 
-/* ---- In place of fs/disks.c */
+/* ---- In place of disk/disks.c */
 
 void disks_init(struct disks *disks, struct app *app)
 {

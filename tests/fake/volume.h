@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A disk in memory, as a volume (fs/volume.h), that fails on command and loses
- * what was not flushed. It is also all of fs/disk.h that there is then: link
- * volume.c instead of fs/disk.c, and every mount= names this disk.
+ * A disk in memory, as a volume (disk/volume.h), that fails on command and
+ * loses what was not flushed. It is also all of disk/disk.h that there is then:
+ * link volume.c instead of disk/disk.c, and every mount= names this disk.
  */
 #ifndef TESTS_FAKE_VOLUME_H
 #define TESTS_FAKE_VOLUME_H
 
-#include "fs/volume.h"
+#include "disk/volume.h"
 
 struct fake_volume {
     struct volume volume;

@@ -3,10 +3,10 @@
  * Any ramdisk, mounted as EROFS: what can be listed is listed, what is listed
  * is opened and read, beginning, middle and end. Then a list of paths.
  */
-// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c fs/volume.c
-// sources: fs/ramdisk.c
+// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c disk/volume.c
+// sources: disk/ramdisk.c
 // sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
-// sources: fs/disks.c fs/disk.c fs/partition.c
+// sources: disk/disks.c disk/disk.c disk/partition.c
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c

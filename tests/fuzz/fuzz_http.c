@@ -8,15 +8,15 @@
  * arrives, how much is taken, the clock, the end); after it, what the client
  * sends. The plan is repeated while there is something to send.
  */
-// sources: apps/http/http_conn.c apps/http/http_request.c
-// sources: apps/http/http_chunk.c apps/http/http_reply.c
-// sources: apps/http/http_field.c apps/http/http_date.c
-// sources: apps/http/http_wants.c
-// sources: apps/http/http_site.c apps/http/http_text.c pico
+// sources: http/http_conn.c http/http_request.c
+// sources: http/http_chunk.c http/http_reply.c
+// sources: http/http_field.c http/http_date.c
+// sources: http/http_wants.c
+// sources: http/http_site.c http/http_text.c pico
 
 #include <stdint.h>
 
-#include "apps/http/http_conn.h"
+#include "http/http_conn.h"
 #include "tests/unit/http_response.h"
 
 #define BUFFERS_MAX (HTTP_PAGE_MAX + 4096)

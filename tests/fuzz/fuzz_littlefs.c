@@ -6,7 +6,7 @@
  * and whether the sums in the image count: if not, each is 0, so
  * that more is seen than the refusal of all that was touched.
  */
-// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c fs/volume.c
+// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c disk/volume.c
 // sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c xen/evtchn.c

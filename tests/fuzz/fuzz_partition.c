@@ -5,14 +5,14 @@
  * disk is what follows. Each partition that is found must be on the disk and
  * apart from the others, and how much is read has a bound.
  */
-// sources: fs/partition.c fs/volume.c
+// sources: disk/partition.c disk/volume.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/log.c xen/evtchn.c tests/fake/fiber.c tests/fake/hv.c
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/partition.h"
+#include "disk/partition.h"
 #include "kernel/fiber.h"
 #include "kernel/log.h"
 #include "tests/fake/fake.h"

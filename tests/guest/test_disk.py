@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Disks: apps/disktest against Linux's xen-blkback."""
+"""Disks: tests/images/disktest.c against Linux's xen-blkback."""
 
 import re
 

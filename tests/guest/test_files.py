@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""File systems from ramdisk=: apps/files on images, good and bad."""
+"""File systems from ramdisk=: tests/images/files.c on images, good and bad."""
 
 import os
 import re

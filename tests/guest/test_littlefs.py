@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""File systems on disks: apps/files and apps/posixtest against xen-blkback, and
+"""File systems on disks: tests/images/{files,posixtest} against xen-blkback, and
 what dom0's own tools say of the same disks."""
 
 import hashlib
@@ -20,7 +20,7 @@ MIB = 16
 MOUNT = "mount=xvda:littlefs:/"
 VBDS = "/sys/bus/xen-backend/drivers/vbd"
 
-# What `posixtest write` leaves: name, seed, bytes (apps/posixtest).
+# What `posixtest write` leaves: name, seed, bytes (tests/images/posixtest).
 TREE = {"empty": (0, 0), "sub/moved": (1, 10), "block": (2, 1000),
         "large": (3, 300000)}
 
@@ -71,7 +71,7 @@ def test_what_a_guest_writes_dom0_reads(box):
 
 
 def checked_tree(folder):
-    """Files with a list of their sums, as apps/files wants it."""
+    """Files with a list of their sums, as tests/images/files.c reads it."""
     lines = []
     for number, size in enumerate((0, 1, 4095, 4096, 4097, 200000)):
         name = f"d{number % 2}/file{number}"

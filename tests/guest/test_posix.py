@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Plain C programs (libc/), by apps/posixtest on a real Xen."""
+"""Plain C programs (posix/), by tests/images/posixtest on a real Xen."""
 
 import os
 import re

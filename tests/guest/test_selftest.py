@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The guest's tests of itself (apps/selftest) on a real Xen."""
+"""The guest's tests of itself (tests/images/selftest) on a real Xen."""
 
 import re
 

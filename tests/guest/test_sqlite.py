@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""SQLite in a guest: apps/sqlite and apps/speedtest1."""
+"""SQLite in a guest: apps/sqlite and bench/images/speedtest1."""
 
 import os
 import re

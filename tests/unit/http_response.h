@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A strict reader of HTTP responses, for the tests of apps/http: whatever the
+ * A strict reader of HTTP responses, for the tests of http/: whatever the
  * server may never write is an error with a name.
  */
 #ifndef TESTS_UNIT_HTTP_RESPONSE_H

@@ -7,7 +7,7 @@
 
 #include "tests/unit/test.h"
 
-#include "libc/wait.h"
+#include "posix/wait.h"
 
 /* Signals that have arrived, a bit each; cleared by program_init. */
 extern unsigned program_signals;

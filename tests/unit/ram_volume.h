@@ -7,7 +7,7 @@
 #ifndef TESTS_UNIT_RAM_VOLUME_H
 #define TESTS_UNIT_RAM_VOLUME_H
 
-#include "fs/volume.h"
+#include "disk/volume.h"
 
 struct ram_op {
     enum volume_op op;

@@ -4,13 +4,13 @@
  * what was synced survives a power cut; superblocks that are damaged, old, or
  * not there; volumes that hold something else, shrink and grow.
  */
-// sources: fs/database.c fs/volume.c
+// sources: database/database.c disk/volume.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/log.c xen/evtchn.c tests/unit/ram_volume.c
 // sources: tests/fake/fiber.c tests/fake/hv.c
 #include "tests/unit/test.h"
 
-#include "fs/database.h"
+#include "database/database.h"
 #include "kernel/fiber.h"
 #include "tests/unit/ram_volume.h"
 

@@ -3,10 +3,10 @@
  * Files from images that mkfs.erofs made (tests/unit/images), through the whole
  * of fs/, on a ramdisk that may be slow, broken or cut short.
  */
-// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c fs/volume.c
-// sources: fs/ramdisk.c
+// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c disk/volume.c
+// sources: disk/ramdisk.c
 // sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
-// sources: fs/disks.c fs/disk.c fs/partition.c
+// sources: disk/disks.c disk/disk.c disk/partition.c
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c

@@ -2,14 +2,14 @@
 /*
  * The cache of a mount, on a disk that fails and grows on command.
  */
-// sources: fs/cache.c fs/volume.c kernel/fiber.c kernel/fiber_switch.c
+// sources: fs/cache.c disk/volume.c kernel/fiber.c kernel/fiber_switch.c
 // sources: kernel/loop.c kernel/page.c kernel/log.c xen/evtchn.c
 // sources: tests/fake/fiber.c tests/fake/hv.c tests/fake/volume.c
 #include "tests/unit/test.h"
 
 #include "kernel/app.h"
 #include "fs/cache.h"
-#include "fs/disk.h"
+#include "disk/disk.h"
 #include "kernel/fiber.h"
 #include "tests/fake/fake.h"
 #include "tests/fake/volume.h"

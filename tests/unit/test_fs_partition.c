@@ -3,12 +3,12 @@
  * Partition tables: those of sfdisk (tests/unit/images), and others that are
  * put together here, good ones and such as nobody should believe.
  */
-// sources: fs/partition.c fs/volume.c
+// sources: disk/partition.c disk/volume.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/log.c xen/evtchn.c tests/fake/fiber.c tests/fake/hv.c
 #include "tests/unit/test.h"
 
-#include "fs/partition.h"
+#include "disk/partition.h"
 #include "kernel/fiber.h"
 #include "kernel/log.h"
 #include "tests/fake/fake.h"

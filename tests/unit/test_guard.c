@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Blocks whose end shows when somebody wrote past it. */
-// sources: libc/guard.c libc/heap.c kernel/page.c kernel/panic.c kernel/log.c
+// sources: posix/guard.c libc/heap.c kernel/page.c kernel/panic.c kernel/log.c
 // sources: tests/fake/hv.c
 #include "tests/unit/test.h"
 
-#include "libc/guard.h"
+#include "posix/guard.h"
 
 #include <string.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* HTTP without a network: what each request is answered with, however its
  * bytes arrive and however slowly the answer is taken. */
-// sources: apps/http/http_conn.c apps/http/http_request.c
-// sources: apps/http/http_chunk.c apps/http/http_reply.c
-// sources: apps/http/http_field.c apps/http/http_date.c
-// sources: apps/http/http_wants.c
-// sources: apps/http/http_site.c apps/http/http_text.c pico
+// sources: http/http_conn.c http/http_request.c
+// sources: http/http_chunk.c http/http_reply.c
+// sources: http/http_field.c http/http_date.c
+// sources: http/http_wants.c
+// sources: http/http_site.c http/http_text.c pico
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "apps/http/http_conn.h"
+#include "http/http_conn.h"
 #include "tests/unit/http_response.h"
 
 /* ---- A site */

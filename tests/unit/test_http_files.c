@@ -5,15 +5,15 @@
  * http_conn, to clients who take what they like.
  */
 // sources: apps/web/web_tree.c apps/web/web_list.c apps/web/web_path.c
-// sources: apps/http/http_conn.c apps/http/http_request.c
-// sources: apps/http/http_chunk.c apps/http/http_reply.c
-// sources: apps/http/http_field.c apps/http/http_date.c
-// sources: apps/http/http_wants.c
-// sources: apps/http/http_site.c apps/http/http_text.c pico
-// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c fs/volume.c
-// sources: fs/ramdisk.c
+// sources: http/http_conn.c http/http_request.c
+// sources: http/http_chunk.c http/http_reply.c
+// sources: http/http_field.c http/http_date.c
+// sources: http/http_wants.c
+// sources: http/http_site.c http/http_text.c pico
+// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c disk/volume.c
+// sources: disk/ramdisk.c
 // sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
-// sources: fs/disks.c fs/disk.c fs/partition.c
+// sources: disk/disks.c disk/disk.c disk/partition.c
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c
@@ -23,7 +23,7 @@
 #include "tests/unit/test.h"
 
 #include "kernel/app.h"
-#include "apps/http/http_conn.h"
+#include "http/http_conn.h"
 #include "apps/web/web_path.h"
 #include "apps/web/web_tree.h"
 #include "fs/type.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* /metrics against a strict reader of Prometheus' text format 0.0.4, and
  * /status against hostile texts. */
-// sources: apps/http/http_pages.c apps/http/http_text.c
+// sources: http/http_pages.c http/http_text.c
 
 #include <ctype.h>
 #include <setjmp.h>
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "apps/http/http_pages.h"
+#include "http/http_pages.h"
 
 /* ---- Sources of numbers */
 

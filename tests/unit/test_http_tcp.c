@@ -2,12 +2,12 @@
 /* HTTP on TCP, through the whole stack down to a netback: back-pressure both
  * ways, every wait's end, and who gives way when there is no place left
  * (docs/hardening.md, A13: slow loris, slow reader). */
-// sources: apps/http/http_conn.c apps/http/http_request.c
-// sources: apps/http/http_chunk.c apps/http/http_reply.c
-// sources: apps/http/http_field.c apps/http/http_date.c
-// sources: apps/http/http_wants.c
-// sources: apps/http/http_site.c apps/http/http_text.c
-// sources: apps/http/http_tcp.c pico
+// sources: http/http_conn.c http/http_request.c
+// sources: http/http_chunk.c http/http_reply.c
+// sources: http/http_field.c http/http_date.c
+// sources: http/http_wants.c
+// sources: http/http_site.c http/http_text.c
+// sources: http/http_tcp.c pico
 // sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
 // sources: net/net.c net/route.c
 // sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/http/http_tcp.h"
+#include "http/http_tcp.h"
 #include "kernel/log.h"
 #include "net/memory.h"
 #include "tests/unit/http_response.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What a request wants: dates in every format, conditions in the order that
  * RFC 9110 gives them, codings by their quality. */
-// sources: apps/http/http_wants.c apps/http/http_date.c
-// sources: apps/http/http_field.c apps/http/http_text.c
+// sources: http/http_wants.c http/http_date.c
+// sources: http/http_field.c http/http_text.c
 #include "tests/unit/test.h"
 
-#include "apps/http/http_wants.h"
+#include "http/http_wants.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -14,7 +14,7 @@
 // sources: apps/kv/kv_db.c apps/kv/kv_output.c apps/kv/kv_resp.c
 // sources: apps/kv/kv_journal.c apps/kv/kv_store.c apps/kv/kv_hash.c
 // sources: apps/kv/kv_text.c
-// sources: fs/fs.c fs/requests.c fs/mounts.c fs/volume.c fs/cache.c
+// sources: fs/fs.c fs/requests.c fs/mounts.c disk/volume.c fs/cache.c
 // sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c xen/evtchn.c

@@ -4,7 +4,7 @@
  * what it says when it cannot. tests/unit/test_littlefs_soak.c does it at
  * random, with power cuts.
  */
-// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c fs/volume.c
+// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c disk/volume.c
 // sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c xen/evtchn.c

@@ -9,7 +9,7 @@
  * Calls that failed may have been done, when they are about names: the disk is
  * asked.
  */
-// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c fs/volume.c
+// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c disk/volume.c
 // sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c xen/evtchn.c

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Error numbers, descriptors, waiting, and the console as a terminal. */
-// sources: libc/errors.c libc/fd.c libc/tty.c libc/wait.c
+// sources: libc/errors.c posix/fd.c posix/tty.c posix/wait.c
 // sources: console/console.c kernel/fiber.c kernel/fiber_switch.c
 // sources: kernel/log.c kernel/loop.c kernel/page.c xen/evtchn.c
 // sources: tests/fake/fiber.c tests/fake/hv.c tests/fake/xenconsoled.c
@@ -19,8 +19,8 @@
 
 #include "fs/fs.h"
 #include "libc/errors.h"
-#include "libc/fd.h"
-#include "libc/tty.h"
+#include "posix/fd.h"
+#include "posix/tty.h"
 #include "tests/fake/xenconsoled.h"
 
 static struct loop loop;

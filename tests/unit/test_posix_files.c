@@ -4,7 +4,7 @@
  * is played by this test: one file, answers that take their time, and errors
  * on command.
  */
-// sources: libc/errors.c libc/fd.c libc/files.c libc/wait.c
+// sources: libc/errors.c posix/fd.c posix/files.c posix/wait.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/log.c
 // sources: kernel/loop.c kernel/page.c xen/evtchn.c
 // sources: tests/fake/fiber.c tests/fake/hv.c tests/unit/posix_world.c
@@ -18,9 +18,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "libc/fd.h"
-#include "libc/files.h"
-#include "libc/program.h"
+#include "posix/fd.h"
+#include "posix/files.h"
+#include "posix/program.h"
 
 #define FILE_BYTES_MAX 64
 #define ANSWER_NS      NS_PER_MS

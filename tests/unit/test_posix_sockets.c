@@ -3,9 +3,10 @@
  * A program's sockets, on the whole network stack, and against peers that do
  * not play fair; poll and select.
  */
-// sources: libc/errors.c libc/fd.c libc/poll.c libc/wait.c
-// sources: libc/interfaces.c libc/netdb.c libc/socket.c libc/socket_address.c
-// sources: libc/socket_datagram.c libc/socket_options.c libc/socket_stream.c
+// sources: libc/errors.c posix/fd.c posix/poll.c posix/wait.c
+// sources: posix/interfaces.c posix/netdb.c posix/socket.c
+// sources: posix/socket_address.c
+// sources: posix/socket_datagram.c posix/socket_options.c posix/socket_stream.c
 // sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
 // sources: net/net.c net/route.c
 // sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
@@ -29,11 +30,11 @@
 #include <string.h>
 #include <sys/time.h>
 
-#include "libc/interfaces.h"
-#include "libc/netdb.h"
-#include "libc/poll.h"
-#include "libc/program.h"
-#include "libc/socket.h"
+#include "posix/interfaces.h"
+#include "posix/netdb.h"
+#include "posix/poll.h"
+#include "posix/program.h"
+#include "posix/socket.h"
 
 #include <netinet/tcp.h>
 

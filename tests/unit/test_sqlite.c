@@ -4,14 +4,15 @@
  * run of transactions, in every journal mode; every n-th request fails; the
  * volume is full; connections lock each other out.
  */
-// sources: fs/sqlite.c fs/sqlite_lock.c fs/database.c fs/volume.c
+// sources: database/sqlite.c database/sqlite_lock.c database/database.c
+// sources: disk/volume.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/log.c kernel/random.c xen/evtchn.c
 // sources: tests/unit/ram_volume.c
 // sources: tests/fake/fiber.c tests/fake/hv.c sqlite
 #include "tests/unit/test.h"
 
-#include "fs/sqlite.h"
+#include "database/sqlite.h"
 #include "kernel/fiber.h"
 #include "tests/unit/ram_volume.h"
 

@@ -8,8 +8,10 @@
 // sources: apps/sqlite/shell_dump.c apps/sqlite/shell_input.c
 // sources: apps/sqlite/shell_row.c apps/sqlite/shell_scan.c
 // sources: apps/sqlite/shell_server.c
-// sources: fs/sqlite.c fs/sqlite_lock.c fs/database.c fs/volume.c
-// sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/app.c kernel/options.c
+// sources: database/sqlite.c database/sqlite_lock.c database/database.c
+// sources: disk/volume.c
+// sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/app.c
+// sources: kernel/options.c
 // sources: kernel/page.c
 // sources: kernel/log.c kernel/random.c xen/evtchn.c
 // sources: tests/unit/ram_volume.c
@@ -35,7 +37,7 @@ static struct app app;
 static struct shell_server server;
 static int status;
 
-/* ---- The one disk, in the place of fs/disks.c */
+/* ---- The one disk, in the place of disk/disks.c */
 
 void disks_init(struct disks *disks, struct app *a)
 {

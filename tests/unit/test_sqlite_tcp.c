@@ -6,7 +6,8 @@
 // sources: apps/sqlite/shell_dump.c apps/sqlite/shell_input.c
 // sources: apps/sqlite/shell_row.c apps/sqlite/shell_scan.c
 // sources: apps/sqlite/shell_server.c apps/sqlite/shell_tcp.c
-// sources: fs/sqlite.c fs/sqlite_lock.c fs/database.c fs/volume.c
+// sources: database/sqlite.c database/sqlite_lock.c database/database.c
+// sources: disk/volume.c
 // sources: kernel/fiber.c kernel/fiber_switch.c tests/fake/fiber.c sqlite
 // sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
 // sources: net/net.c net/route.c

@@ -5,8 +5,8 @@
  * (docs/misc/xenstore-paths.pandoc of Xen). Each request is acknowledged by
  * clearing its node in a transaction.
  */
-#ifndef XEN_CONTROL_H
-#define XEN_CONTROL_H
+#ifndef XEN_BUS_CONTROL_H
+#define XEN_BUS_CONTROL_H
 
 #include "kernel/loop.h"
 #include "xen/bus/xs.h"

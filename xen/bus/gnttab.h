@@ -12,8 +12,8 @@
  * gnttab_end takes page and reference and retries until it succeeds
  * (docs/hardening.md, A8).
  */
-#ifndef XEN_GNTTAB_H
-#define XEN_GNTTAB_H
+#ifndef XEN_BUS_GNTTAB_H
+#define XEN_BUS_GNTTAB_H
 
 #include "kernel/loop.h"
 #include "kernel/page.h"

@@ -11,8 +11,8 @@
  * Requests and responses share the slots: a slot whose response was not taken
  * yet does not count as free.
  */
-#ifndef XEN_RING_H
-#define XEN_RING_H
+#ifndef XEN_BUS_RING_H
+#define XEN_BUS_RING_H
 
 #include "xen/abi.h"
 

@@ -19,8 +19,8 @@
  * xenbus_list finds the devices of one type, now and when `xl ...-attach`
  * brings more.
  */
-#ifndef XEN_XENBUS_H
-#define XEN_XENBUS_H
+#ifndef XEN_BUS_XENBUS_H
+#define XEN_BUS_XENBUS_H
 
 #include "kernel/loop.h"
 #include "xen/abi.h"

@@ -13,8 +13,8 @@
  * the protocol's limits, replies to nothing are dropped and counted, and a
  * broken ring fails all requests with -XEN_EIO.
  */
-#ifndef XEN_XS_H
-#define XEN_XS_H
+#ifndef XEN_BUS_XS_H
+#define XEN_BUS_XS_H
 
 #include "kernel/loop.h"
 #include "xen/hv.h"

@@ -3,8 +3,8 @@
  * The PV clock: Xen's time records turned into nanoseconds (xen.h,
  * vcpu_time_info and the wc_* fields of shared_info).
  */
-#ifndef XEN_CLOCK_H
-#define XEN_CLOCK_H
+#ifndef XEN_PV_CLOCK_H
+#define XEN_PV_CLOCK_H
 
 #include "xen/abi.h"
 

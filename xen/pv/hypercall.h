@@ -7,8 +7,8 @@
  * the argument registers, so they are outputs too. The call pushes on the
  * stack: files that include this are compiled without a red zone.
  */
-#ifndef XEN_HYPERCALL_H
-#define XEN_HYPERCALL_H
+#ifndef XEN_PV_HYPERCALL_H
+#define XEN_PV_HYPERCALL_H
 
 #include "xen/abi.h"
 

@@ -17,8 +17,8 @@
  * Everything the code refers to by symbol lies below 2 GiB (-mcmodel=small);
  * linear memory grows upwards without that limit.
  */
-#ifndef XEN_LAYOUT_H
-#define XEN_LAYOUT_H
+#ifndef XEN_PV_LAYOUT_H
+#define XEN_PV_LAYOUT_H
 
 #define LAYOUT_P2M         0x200000 /* must be below virt_base (libxc) */
 /* Whole slots, and in the image's gigabyte, where there is an L2 already: image

@@ -3,8 +3,8 @@
  * The guest's page tables. For files of xen/ only: the rest of the guest sees
  * pages through kernel/page.h.
  */
-#ifndef XEN_MM_H
-#define XEN_MM_H
+#ifndef XEN_PV_MM_H
+#define XEN_PV_MM_H
 
 #include "xen/abi.h"
 

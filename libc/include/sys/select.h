@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* newlib's, with room for every descriptor that there can be (libc/fd.h). */
+/* newlib's, with room for every descriptor that there can be (posix/fd.h). */
 #ifndef FD_SETSIZE
 #define FD_SETSIZE 1024
 #endif

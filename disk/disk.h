@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Disks by name, as volumes: for mount=, and for whoever wants a volume without
+ * a file system. Nothing is asked of anybody before the first disk is opened.
+ *
+ *   ramdisk         what ramdisk= of the cfg names
+ *   xvda, xvdb1     the vbd of that name, as Xen numbers them
+ *   vbd768, 51712   any vbd, by its number
+ *   xvda2           where the domain has no such vbd: partition 2 of xvda
+ *   xvdap2, vbd768p2, 51712p2    partition 2 of that vbd (disk/partition.h)
+ *
+ * A disk is opened once, however many have it. Its backend may go: what is
+ * asked of it meanwhile waits until it is back. Its size, and whether it can be
+ * written, may change as long as it is open; the volume says what is true now.
+ */
+#ifndef DISK_DISK_H
+#define DISK_DISK_H
+
+#include "disk/ramdisk.h"
+
+struct app;
+struct disk;
+struct partition;
+
+#define DISK_NAME_MAX                                      \
+    24 /* bytes with the NUL; the longest is vbd4294967295 \
+        */
+
+/* Said in the log when a disk is waited for so long. */
+#define DISK_SLOW_NS (3 * NS_PER_S)
+
+/* After disks_leave a disk whose backend is away has so long to come back. */
+#define DISK_LEAVE_NS (10 * NS_PER_S)
+
+struct disks {
+    struct app *app;
+    struct ramdisk ramdisk;
+    struct disk *first;
+    struct partition *partitions;
+    bool leaving;
+};
+
+void disks_init(struct disks *disks, struct app *app);
+
+/* Could a disk have this name? (NUL-terminated) */
+bool disks_is_name(const char *name);
+
+/* In a fiber: the disk of that name, when it is there and its size is known;
+ * that may take any time. The volume stays until disks_close.
+ *   -XEN_ENODEV  the domain has no such disk, or disks_leave
+ *   -XEN_ENOMEM, -XEN_EIO (disk, xenstore); those of partition_open
+ * Errors are logged. */
+must_check int disks_open(struct disks *disks, const char *name,
+                          struct volume **volume);
+
+/* Nobody is to wait for ever: disks_open ends, and a disk that is away and does
+ * not come back in time fails what is asked of it with -XEN_EIO. */
+void disks_leave(struct disks *disks);
+
+/* Nothing is asked of any of them any more: close them all. Not to be called
+ * in a volume's callback. */
+void disks_close(struct disks *disks);
+
+/* ---- disk.c, for disks.c: one disk */
+
+/* Begin with the handshake. NULL: no memory (logged). */
+struct disk *disk_create(struct disks *disks, unsigned vbd);
+/* In a fiber: the disk as a volume, when it is known; NULL: disks_leave. */
+struct volume *disk_wait(struct disk *disk);
+unsigned disk_vbd(const struct disk *disk);
+struct disk *disk_next(const struct disk *disk);
+void disk_leave(struct disk *disk);
+void disk_close(struct disk *disk);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Partitions: the tables that sfdisk, parted and their likes write, MBR with
+ * its extended partitions, and GPT (UEFI 2.10, chapter 5).
+ *
+ * A table that makes no sense as a whole is not believed in part: what overlaps
+ * or ends past the disk, an extended partition that leads round in circles.
+ * Where a GPT is damaged, its copy at the disk's end is used.
+ */
+#ifndef DISK_PARTITION_H
+#define DISK_PARTITION_H
+
+#include "disk/volume.h"
+
+/* More than any disk has: GPTs are made for 128. */
+#define PARTITION_MAX 128
+
+/* In a fiber: make `part` the disk's partition `number`, from 1 on (logical
+ * ones from 5 on, as everywhere). part->name is the caller's to set. Reads the
+ * table anew.
+ *   -XEN_ENOENT  there is no such partition
+ *   -XEN_EINVAL  there is no table, or it makes no sense
+ *   -XEN_ENOMEM, -XEN_EIO
+ * Errors are logged. */
+must_check int partition_open(struct volume *part, struct volume *disk,
+                              unsigned number);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One state per place in the grammar; a byte that has no business there is an
+ * error. Framing counts against the limit, so that a body of extensions and
+ * trailers ends as well.
+ */
+#include "http/http_chunk.h"
+
+#include <stdbool.h>
+
+#include "http/http_request.h"
+
+enum {
+    SIZE,
+    EXTENSION,
+    SIZE_LF,
+    DATA,
+    DATA_CR,
+    DATA_LF,
+    LINE,
+    TRAILER,
+    TRAILER_LF,
+    END_LF,
+    END,
+    BAD
+};
+
+static int hex_digit(unsigned char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool is_text(unsigned char c)
+{
+    return c == '\t' || (c >= ' ' && c != 0x7f);
+}
+
+static int size_step(struct http_chunk *chunk, unsigned char c)
+{
+    int digit = hex_digit(c);
+
+    if (digit >= 0) {
+        if (chunk->left > HTTP_BODY_MAX || chunk->digits == 16)
+            return BAD;
+        chunk->left = chunk->left * 16 + (uint32_t)digit;
+        chunk->digits++;
+        return SIZE;
+    }
+    if (!chunk->digits || chunk->left > HTTP_BODY_MAX)
+        return BAD;
+    chunk->digits = 0;
+    return c == ';' ? EXTENSION : c == '\r' ? SIZE_LF : BAD;
+}
+
+/* The state after this byte. */
+static int step(struct http_chunk *chunk, unsigned char c)
+{
+    switch (chunk->state) {
+    case SIZE:
+        return size_step(chunk, c);
+    case EXTENSION:
+        return c == '\r' ? SIZE_LF : is_text(c) ? EXTENSION : BAD;
+    case SIZE_LF:
+        return c != '\n' ? BAD : chunk->left ? DATA : LINE;
+    case DATA:
+        return --chunk->left ? DATA : DATA_CR;
+    case DATA_CR:
+        return c == '\r' ? DATA_LF : BAD;
+    case DATA_LF:
+        return c == '\n' ? SIZE : BAD;
+    case LINE:
+        return c == '\r' ? END_LF : is_text(c) ? TRAILER : BAD;
+    case TRAILER:
+        return c == '\r' ? TRAILER_LF : is_text(c) ? TRAILER : BAD;
+    case TRAILER_LF:
+        return c == '\n' ? LINE : BAD;
+    case END_LF:
+        return c == '\n' ? END : BAD;
+    default:
+        return BAD;
+    }
+}
+
+int http_chunk_skip(struct http_chunk *chunk, const char *bytes, size_t len,
+                    size_t *used)
+{
+    for (*used = 0; *used < len;) {
+        chunk->state = (uint8_t)step(chunk, (unsigned char)bytes[(*used)++]);
+        if (chunk->state == BAD)
+            return chunk->left > HTTP_BODY_MAX ? -413 : -400;
+        if (chunk->state == END)
+            return 1;
+        if (++chunk->total > HTTP_BODY_MAX)
+            return -413;
+    }
+    return 0;
+}

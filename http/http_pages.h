@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The generated pages: /status for people, /metrics for Prometheus. Both show
+ * the same numbers, which the app provides one by one, so a number that is
+ * added shows up in both.
+ */
+#ifndef HTTP_PAGES_H
+#define HTTP_PAGES_H
+
+#include "http/http_text.h"
+
+#include <stdint.h>
+
+enum http_unit {
+    HTTP_COUNT,
+    HTTP_BYTES,
+    HTTP_NS /* shown in seconds, whose metric name ends in "_seconds" */
+};
+
+/* The texts must stay until the page is written. They may contain anything; in
+ * group, name and label, which make up a metric's name, what is not a letter,
+ * a digit or '_' is shown as '_'. */
+struct http_number {
+    const char *section; /* heading on the status page: "Memory", "vif0" */
+    const char *title;   /* "In use"; also the metric's HELP. NULL: the name,
+                          * with blanks for '_' */
+    const char *row;     /* on the status page instead of the title, or NULL */
+    const char *group;   /* metric: xenolith_GROUP_NAME, "_total" added to a */
+    const char *name;    /* counter; equal ones differ by their label */
+    const char *label, *label_value; /* "code", "200"; NULL: no label */
+    enum http_unit unit;
+    bool is_counter; /* only ever grows; else a gauge */
+    uint64_t value;
+};
+
+typedef void http_number_fn(void *arg, const struct http_number *number);
+
+/* Where the numbers come from. */
+struct http_source {
+    const char *name; /* the guest's, for the title */
+    /* Call fn for every number there is; those of one section or metric need
+     * not be together. */
+    void (*numbers)(void *arg, http_number_fn *fn, void *fn_arg);
+    void *arg;
+};
+
+/* For http_page.write, with a struct http_source as its argument. */
+void http_pages_status(struct http_text *text, void *source);
+/* The same, refreshing itself. */
+void http_pages_status_live(struct http_text *text, void *source);
+void http_pages_metrics(struct http_text *text, void *source);
+#define HTTP_PAGES_STATUS_TYPE  "text/html; charset=utf-8"
+#define HTTP_PAGES_METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+#endif

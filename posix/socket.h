@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sockets on lwIP's raw API: TCP and UDP, IPv4 and IPv6.
+ *
+ * An IPv6 socket serves IPv4 as well, with mapped addresses (RFC 4291,
+ * 2.5.5.2), unless IPV6_V6ONLY. There is no loopback. A call that needs an
+ * address of this guest's (connect, sendto and their likes) waits for one, once
+ * and at most SOCKET_NET_NS: a program need not know that DHCP takes its time.
+ *
+ * What a peer can make a socket keep: a TCP socket its window (lwipopts.h), a
+ * UDP socket SO_RCVBUF bytes, a listener its backlog; all of them together
+ * net/memory.c's limit.
+ *
+ * Results are 0 or more, or a negative number of errno.h. The POSIX names are
+ * in posix_sockets.c.
+ */
+#ifndef POSIX_SOCKET_H
+#define POSIX_SOCKET_H
+
+/* The C library's names for these are ours to declare. */
+#define LWIP_DONT_PROVIDE_BYTEORDER_FUNCTIONS
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "posix/fd.h"
+
+#include "lwip/ip_addr.h"
+
+/* DHCP and SLAAC take a second or two. */
+#define SOCKET_NET_NS             (10 * NS_PER_S)
+/* At the end of the program: how long what was sent may take to arrive. */
+#define SOCKET_LINGER_NS          (5 * NS_PER_S)
+/* SO_RCVBUF of a UDP socket at first: some 40 datagrams of 1500 bytes. */
+#define SOCKET_DATAGRAM_BYTES     (64 * 1024)
+#define SOCKET_DATAGRAM_BYTES_MAX (4 * 1024 * 1024)
+
+struct pbuf;
+struct tcp_pcb;
+struct udp_pcb;
+struct socket;
+
+/* What is sent or received: the pieces of a message, and its peer. */
+struct message {
+    const struct iovec *pieces;
+    int nr_pieces;
+    size_t bytes;   /* of all pieces */
+    size_t done;    /* of them, by earlier calls */
+    ip_addr_t peer; /* to send to, if has_peer; or received from */
+    uint16_t port;
+    bool has_peer;
+    int flags; /* MSG_*; those of msghdr when received */
+};
+
+/* TCP or UDP. None waits: see fd.h. */
+struct socket_ops {
+    int (*open)(struct socket *socket);
+    int (*bind)(struct socket *socket, const ip_addr_t *ip, uint16_t port);
+    /* -EINPROGRESS: socket->stream.state will tell. ip NULL: undo it. */
+    int (*connect)(struct socket *socket, const ip_addr_t *ip, uint16_t port);
+    int (*peer)(struct socket *socket, ip_addr_t *ip, uint16_t *port);
+    /* Bytes sent, of those behind message->done. */
+    ssize_t (*send)(struct socket *socket, const struct message *message);
+    ssize_t (*receive)(struct socket *socket, struct message *message);
+    int (*waiting)(struct socket *socket);
+    int (*shutdown)(struct socket *socket, int how);
+    short (*poll)(struct socket *socket);
+    void (*close)(struct socket *socket);
+};
+
+/* The pieces of a message from `done` bytes on, one after the other: the next
+ * one, which *piece becomes. *at is message->done at first; false: no more. */
+bool message_next(const struct message *message, size_t *at,
+                  struct iovec *piece);
+
+struct datagram;
+
+struct socket {
+    struct fd fd;
+    const struct socket_ops *ops;
+    bool v6, v6_only;
+    bool reading_ended, writing_ended; /* by shutdown */
+    int error; /* SO_ERROR: negative, told once; 0: none */
+    union {
+        struct ip_pcb *pcb; /* what both begin with; NULL: it is gone */
+        struct tcp_pcb *tcp;
+        struct udp_pcb *udp;
+    };
+    union {
+        struct {
+            enum {
+                STREAM_NEW,
+                STREAM_CONNECTING,
+                STREAM_CONNECTED,
+                STREAM_LISTENING,
+            } state;
+            bool ended;                /* the peer sends no more */
+            bool reset_close;          /* SO_LINGER with 0 */
+            bool retry;                /* lwIP had no memory to send */
+            struct pbuf *first, *last; /* received; linked by next alone */
+            size_t taken;              /* bytes of the first */
+            size_t received;           /* bytes not taken */
+            /* Connections not yet accepted; in one of those, the next. */
+            struct socket *pending, *next;
+            struct socket *listener; /* not yet accepted from this one */
+            ip_addr_t peer;
+            uint16_t peer_port;
+        } stream;
+        struct {
+            struct datagram *first, **tail;
+            size_t bytes, bytes_max;
+        } datagram;
+    };
+};
+
+/* ---- The calls */
+
+int socket_open(int family, int type, int protocol);
+int socket_bind(int nr, const struct sockaddr *address, socklen_t len);
+int socket_listen(int nr, int backlog);
+int socket_accept(int nr, struct sockaddr *address, socklen_t *len, int flags);
+int socket_connect(int nr, const struct sockaddr *address, socklen_t len);
+int socket_shutdown(int nr, int how);
+int socket_name(int nr, struct sockaddr *address, socklen_t *len);
+int socket_peer(int nr, struct sockaddr *address, socklen_t *len);
+ssize_t socket_send(int nr, const struct msghdr *message, int flags);
+ssize_t socket_receive(int nr, struct msghdr *message, int flags);
+
+/* socket_options.c */
+int socket_get(int nr, int level, int name, void *value, socklen_t *len);
+int socket_set(int nr, int level, int name, const void *value, socklen_t len);
+
+/* Wait for an address, if there is none: for what follows from a name too. */
+void socket_await_net(void);
+
+/* ---- Between the files */
+
+extern const struct socket_ops socket_stream, socket_datagram;
+
+/* NULL: no memory. */
+struct socket *socket_make(const struct socket_ops *ops, bool v6);
+/* -EBADF, -ENOTSOCK. */
+int socket_find(int nr, struct socket **socket);
+/* The error that waits in it, which is thereby told; or 0. */
+int socket_take_error(struct socket *socket);
+/* lwIP's errors. */
+int socket_error(int err);
+
+/* socket_stream.c */
+int stream_listen(struct socket *socket, int backlog);
+/* -EAGAIN: none is there. */
+int stream_accept(struct socket *listener, struct socket **socket);
+/* Is anything that was sent still on its way? */
+bool stream_any_unsent(void);
+
+/* socket_address.c: between sockaddr and lwIP's. */
+int address_take(const struct socket *socket, const struct sockaddr *address,
+                 socklen_t len, ip_addr_t *ip, uint16_t *port);
+/* As POSIX has it: cut off at *len, which becomes the true length. */
+void address_give(bool v6, const ip_addr_t *ip, uint16_t port,
+                  struct sockaddr *address, socklen_t *len);
+/* The same for a whole one. Returns its length. */
+socklen_t address_fill(bool v6, const ip_addr_t *ip, uint16_t port,
+                       struct sockaddr_storage *address);
+
+#endif
