@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "fs/fs.h"
+#include "xen/base.h"
 #include "kernel/log.h"
 
 #define FIRST (XEN_ERANGE + 1)

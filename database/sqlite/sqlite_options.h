@@ -8,7 +8,7 @@
 
 /* ---- The system */
 
-#define SQLITE_OS_OTHER            1 /* no files: database/sqlite.c is the only VFS */
+#define SQLITE_OS_OTHER            1 /* the only VFS: database/sqlite.c */
 #define SQLITE_THREADSAFE          0 /* one thread: no mutexes */
 #define SQLITE_MAX_MMAP_SIZE       0 /* a volume is not memory */
 /* There is nowhere to spill to: transient tables, sorting and statement

@@ -10,7 +10,6 @@
 
 #include "kernel/log.h"
 
-
 static void list_read(struct xs_request *r);
 
 /* If it is being read: events and answers come in one order, so the answer that

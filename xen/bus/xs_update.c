@@ -12,7 +12,6 @@
 #include <assert.h>
 #include <string.h>
 
-
 static void update_begin(struct xs_update *u);
 
 static void update_result(struct xs_update *u, int error)
