@@ -3,186 +3,128 @@
  * The echo service (RFC 862) over TCP and UDP, on lwIP's raw API. Port 7, or
  * echo.port=PORT.
  *
- * What a client sent stays counted against its window until it has acknowledged
- * the echo of it. So a client that does not read can send no more than one
- * window, whatever it tries, and that is all it costs. If it makes no progress
- * at all for a while it is cut off; a client that is merely silent may stay.
+ * What a client sent goes back as far as TCP has room for it; the rest stays in
+ * the client's window. So a client that does not read can send no more than one
+ * window and UNDER_WAY, whatever it tries, and that is all it costs. If
+ * it makes no progress at all for a while it is cut off; a client that is
+ * merely silent may stay.
  */
 // serves: tcp 7
 #include "kernel/app.h"
 #include "net/net.h"
+#include "net/server.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
-#include "lwip/tcp.h"
 #include "lwip/udp.h"
 
 #define DEFAULT_PORT 7
 
-/* lwIP calls a connection's poll function in units of half a second. */
-#define POLL_HALF_SECONDS 4
-/* A client that owes us an acknowledgement for so long is gone, or means harm:
- * two minutes, as of the first poll without progress. */
-#define STUCK_POLLS       (120 * 2 / POLL_HALF_SECONDS)
+/* A client that owes us acknowledgements for so long is gone, or means harm. */
+#define STUCK_NS  (120 * NS_PER_S)
+/* Its last packet and its FIN arrive in this time. */
+#define END_NS    (3 * NS_PER_S)
+/* What one has not acknowledged of what went back: enough for 100 Mbit/s at 5
+ * ms. */
+#define UNDER_WAY 65536
+/* More are reset: each may cost its window and what is sent back. */
+#define CLIENTS   10000
+/* A client that says nothing is asked whether it is there after two hours (RFC
+ * 9293 3.8.4), and may stay. */
+#define PROBE_MS  7200000
 
 struct client {
-    struct tcp_pcb *pcb;
-    struct pbuf *pending; /* received, not yet given to TCP to send */
-    uint32_t unacked;     /* bytes given to it, not acknowledged */
-    unsigned stuck_polls;
-    bool closing; /* the client sent its FIN */
+    struct server_client client;
+    bool has_ended;
 };
 
 static struct echo {
+    struct server server;
+    uint64_t bytes;              /* TCP */
+    uint64_t datagrams, dropped; /* UDP */
     uint16_t port;
-    uint64_t connections, bytes, cut_off; /* TCP */
-    uint64_t datagrams, dropped;          /* UDP */
 } echo;
 
 /* ---- TCP */
 
-static void forget(struct client *client)
+static bool begin(struct server_client *client)
 {
-    if (client->pending)
-        pbuf_free(client->pending);
-    free(client);
+    (void)client;
+    return true;
 }
 
-static void let_go(struct client *client)
+static void end(struct server_client *client)
 {
-    struct tcp_pcb *pcb = client->pcb;
-
-    tcp_arg(pcb, NULL);
-    tcp_recv(pcb, NULL);
-    tcp_sent(pcb, NULL);
-    tcp_err(pcb, NULL);
-    tcp_poll(pcb, NULL, 0);
-    forget(client);
+    (void)client;
 }
 
-/* Hand TCP as much as it takes. */
-static void send_pending(struct client *client)
+/* What TCP has no room for stays in the client's window. */
+static size_t receive(struct server_client *client, char *bytes, size_t len)
 {
-    struct pbuf *p;
+    size_t room = UNDER_WAY - client->in_flight;
+    size_t sent = server_send(client, bytes, len < room ? len : room);
 
-    while ((p = client->pending) != NULL) {
-        if (tcp_write(client->pcb, p->payload, p->len, TCP_WRITE_FLAG_COPY) !=
-            ERR_OK)
-            return; /* no memory; on_sent or on_poll tries again */
-        client->unacked += p->len;
-        echo.bytes += p->len;
-        client->pending = p->next;
-        if (p->next)
-            pbuf_ref(p->next);
-        pbuf_free(p);
-    }
+    echo.bytes += sent;
+    return sent;
 }
 
-/* Only when all is acknowledged: lwIP takes an earlier end for the loss of what
- * was not yet counted as received, and resets. */
-static void close_if_done(struct client *client)
+static bool output(struct server_client *client, char *buffer,
+                   struct server_piece *piece)
 {
-    if (client->closing && !client->pending && !client->unacked &&
-        tcp_close(client->pcb) == ERR_OK)
-        let_go(client);
+    (void)client, (void)buffer, (void)piece;
+    return false; /* receive has sent it */
 }
 
-static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
+static void taken(struct server_client *client, size_t len)
 {
-    struct client *client = arg;
-
-    (void)pcb;
-    (void)err;
-    if (!p) {
-        client->closing = true;
-    } else if (!client->pending) {
-        client->pending = p;
-    } else {
-        if (client->pending->tot_len + p->tot_len > UINT16_MAX)
-            return ERR_MEM; /* lwIP keeps it and asks again */
-        pbuf_cat(client->pending, p);
-    }
-    send_pending(client);
-    close_if_done(client);
-    return ERR_OK;
+    (void)client, (void)len;
 }
 
-static err_t on_sent(void *arg, struct tcp_pcb *pcb, uint16_t bytes)
+static void finish(struct server_client *client)
 {
-    struct client *client = arg;
-
-    client->unacked -= bytes;
-    client->stuck_polls = 0;
-    tcp_recved(pcb, bytes);
-    send_pending(client);
-    close_if_done(client);
-    return ERR_OK;
+    container_of(client, struct client, client)->has_ended = true;
 }
 
-static err_t on_poll(void *arg, struct tcp_pcb *pcb)
+/* There is no place: it ends at once. */
+static void refuse(struct server_client *client)
 {
-    struct client *client = arg;
-    bool owes = client->unacked || client->pending;
-
-    if (owes && ++client->stuck_polls > STUCK_POLLS) {
-        echo.cut_off++;
-        let_go(client);
-        tcp_abort(pcb);
-        return ERR_ABRT;
-    }
-    send_pending(client);
-    close_if_done(client);
-    return ERR_OK;
+    finish(client);
 }
 
-/* The connection is gone already. */
-static void on_error(void *arg, err_t err)
+static enum server_wait wait(const struct server_client *client)
 {
-    (void)err;
-    forget(arg);
+    if (container_of(client, const struct client, client)->has_ended)
+        return SERVER_END;
+    return client->held ? SERVER_SEND : SERVER_IDLE;
 }
 
-static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
+static const struct server_protocol protocol = {
+    .name = "echo",
+    .client_bytes = sizeof(struct client),
+    .begin = begin,
+    .refuse = refuse,
+    .end = end,
+    .receive = receive,
+    .output = output,
+    .taken = taken,
+    .finish = finish,
+    .wait = wait,
+};
+
+static int listen_tcp(struct app *app)
 {
-    struct client *client;
-
-    (void)arg;
-    if (err != ERR_OK)
-        return ERR_OK; /* lwIP had no memory for a connection */
-    client = calloc(1, sizeof(*client));
-    if (!client)
-        return ERR_MEM; /* lwIP resets it */
-    client->pcb = pcb;
-    echo.connections++;
-    tcp_arg(pcb, client);
-    tcp_recv(pcb, on_recv);
-    tcp_sent(pcb, on_sent);
-    tcp_err(pcb, on_error);
-    tcp_poll(pcb, on_poll, POLL_HALF_SECONDS);
-    tcp_nagle_disable(pcb);
-    ip_set_option(pcb, SOF_KEEPALIVE);
-    return ERR_OK;
-}
-
-static int listen_tcp(void)
-{
-    struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
-    struct tcp_pcb *listener;
-
-    if (!pcb)
-        return -1;
-    if (tcp_bind(pcb, IP_ANY_TYPE, echo.port) != ERR_OK)
-        goto failed;
-    listener = tcp_listen(pcb);
-    if (!listener)
-        goto failed;
-    tcp_accept(listener, on_accept);
-    return 0;
-
-failed:
-    tcp_close(pcb);
-    return -1;
+    echo.server = (struct server){
+        .protocol = &protocol,
+        .loop = app->loop,
+        .clients_max = CLIENTS,
+        .in_flight_max = SIZE_MAX,
+        .probe_idle_ms = PROBE_MS,
+        .limits = {[SERVER_REQUEST].grace_ns = SERVER_STAYS,
+                   [SERVER_IDLE].grace_ns = SERVER_STAYS,
+                   [SERVER_SEND] = {STUCK_NS, SERVER_STAYS},
+                   [SERVER_END].wait_ns = END_NS},
+    };
+    return server_start(&echo.server, echo.port);
 }
 
 /* ---- UDP */
@@ -233,7 +175,7 @@ int app_main(struct app *app)
     error = net_start(app);
     if (error)
         return 1;
-    if (listen_tcp() || listen_udp()) {
+    if (listen_tcp(app) || listen_udp()) {
         log_error("echo", "no memory to listen on port %u", echo.port);
         return 1;
     }
@@ -242,7 +184,8 @@ int app_main(struct app *app)
     log_info("echo",
              "%" PRIu64 " connections, %" PRIu64 " bytes, %" PRIu64
              " cut off; %" PRIu64 " datagrams, %" PRIu64 " dropped",
-             echo.connections, echo.bytes, echo.cut_off, echo.datagrams,
-             echo.dropped);
+             echo.server.stats.accepted, echo.bytes,
+             echo.server.stats.timed_out + echo.server.stats.pressed,
+             echo.datagrams, echo.dropped);
     return error;
 }

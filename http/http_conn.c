@@ -353,7 +353,7 @@ static void reply_describe(const struct http_conn *conn,
 }
 
 static void head_output(struct http_conn *conn, char *buffer,
-                        struct http_piece *piece)
+                        struct server_piece *piece)
 {
     struct http_content content;
     struct http_reply reply;
@@ -364,7 +364,7 @@ static void head_output(struct http_conn *conn, char *buffer,
     http_text_fixed(&text, buffer, HTTP_REPLY_MAX);
     http_reply_write(&reply, &text);
     assert(!text.failed);
-    *piece = (struct http_piece){
+    *piece = (struct server_piece){
         .bytes = buffer,
         .len = text.used,
         .is_whole = true,
@@ -372,11 +372,12 @@ static void head_output(struct http_conn *conn, char *buffer,
     };
 }
 
-static void body_output(const struct http_conn *conn, struct http_piece *piece)
+static void body_output(const struct http_conn *conn,
+                        struct server_piece *piece)
 {
     uint64_t len = conn->body.end - conn->body.first;
 
-    *piece = (struct http_piece){
+    *piece = (struct server_piece){
         .len = len < SIZE_MAX ? (size_t)len : SIZE_MAX,
         .is_forever = conn->file,
     };
@@ -391,13 +392,13 @@ static void body_output(const struct http_conn *conn, struct http_piece *piece)
 }
 
 bool http_conn_output(struct http_conn *conn, char *buffer,
-                      struct http_piece *piece)
+                      struct server_piece *piece)
 {
     if (conn->continue_due) {
-        *piece = (struct http_piece){.bytes = interim,
-                                     .len = sizeof(interim) - 1,
-                                     .is_whole = true,
-                                     .is_forever = true};
+        *piece = (struct server_piece){.bytes = interim,
+                                       .len = sizeof(interim) - 1,
+                                       .is_whole = true,
+                                       .is_forever = true};
         return true;
     }
     if (conn->state != HTTP_REPLY)

@@ -18,6 +18,7 @@
 
 #include "http/http_chunk.h"
 #include "http/http_site.h"
+#include "net/server.h"
 
 enum http_state {
     HTTP_IDLE,  /* between requests: nothing of the next one is here */
@@ -56,19 +57,11 @@ void http_conn_end(struct http_conn *conn);
  * the way. */
 size_t http_conn_receive(struct http_conn *conn, const char *bytes, size_t len);
 
-struct http_piece {
-    const char *bytes; /* NULL: they have to be fetched first */
-    size_t len;        /* of those, the most there will be */
-    bool is_whole;     /* take all of it or nothing */
-    bool is_forever;   /* it stays where it is: need not be copied */
-    bool more;         /* another piece follows at once */
-};
-
 /* The next bytes to send; false: nothing now. buffer (HTTP_REPLY_MAX bytes) is
  * where a head is written to: such a piece is whole. Asking twice changes
  * nothing. */
 bool http_conn_output(struct http_conn *conn, char *buffer,
-                      struct http_piece *piece);
+                      struct server_piece *piece);
 /* The first len bytes of that piece are on their way. What is left of a fetched
  * one when site->wake returns is fetched again. */
 void http_conn_taken(struct http_conn *conn, size_t len);

@@ -87,7 +87,7 @@ static void put_loop(const struct http_server *server, const struct sink *sink)
                    .value = counters[i].value);
 }
 
-static void put_connections(const struct http_stats *stats,
+static void put_connections(const struct server_stats *stats,
                             const struct sink *sink)
 {
     const struct {
@@ -96,10 +96,12 @@ static void put_connections(const struct http_stats *stats,
     } counters[] = {
         {"Connections accepted", "connections_accepted", stats->accepted},
         {"Connections refused", "connections_refused", stats->refused},
-        {"Idle connections closed for others", "connections_evicted",
+        {"Connections closed for others", "connections_evicted",
          stats->evicted},
         {"Connections that took too long", "connections_timed_out",
          stats->timed_out},
+        {"Connections that filled the memory", "connections_pressed",
+         stats->pressed},
     };
 
     put_number(sink, "Web server", "Connections open", .group = "http",
@@ -108,15 +110,15 @@ static void put_connections(const struct http_stats *stats,
         put_number(sink, "Web server", counters[i].title, .group = "http",
                    .name = counters[i].name, .is_counter = true,
                    .value = counters[i].value);
-    put_number(sink, "Web server", "Bytes sent", .group = "http",
-               .name = "sent_bytes", .unit = HTTP_BYTES, .is_counter = true,
-               .value = stats->sent_bytes);
 }
 
 static void put_answers(const struct http_stats *stats, const struct sink *sink)
 {
     static char codes[HTTP_STATUSES][4];
 
+    put_number(sink, "Web server", "Bytes sent", .group = "http",
+               .name = "sent_bytes", .unit = HTTP_BYTES, .is_counter = true,
+               .value = stats->sent_bytes);
     for (unsigned i = 0; i < HTTP_STATUSES; i++) {
         unsigned code = http_statuses[i].code;
 
@@ -166,8 +168,8 @@ static void put_numbers(void *arg, http_number_fn *fn, void *fn_arg)
     struct sink sink = {fn, fn_arg};
 
     put_guest(server, &sink);
+    put_connections(&server->tcp.server.stats, &sink);
     put_answers(&server->site.stats, &sink);
-    put_connections(&server->site.stats, &sink);
     put_loop(server, &sink);
     if (server->numbers)
         server->numbers(fn, fn_arg);
@@ -282,8 +284,8 @@ static int set_options(struct http_server *server, size_t memory_bytes)
         return -XEN_EINVAL;
     if (set_policy(server))
         return -XEN_EINVAL;
-    server->tcp.idle_ns = idle_s * NS_PER_S;
-    server->tcp.connections_max = (unsigned)connections;
+    server->tcp.server.limits[SERVER_IDLE].wait_ns = idle_s * NS_PER_S;
+    server->tcp.server.clients_max = (unsigned)connections;
     return 0;
 }
 
@@ -320,9 +322,9 @@ static int start(struct http_server *server)
         .buffers_max = memory_bytes / 8,
     };
     server->tcp.site = &server->site;
-    server->tcp.loop = app->loop;
+    server->tcp.server.loop = app->loop;
     /* Embedded files are sent from where they lie, others are copied. */
-    server->tcp.in_flight_max =
+    server->tcp.server.in_flight_max =
         server->tree ? memory_use().limit / 2 : memory_bytes;
     if (set_options(server, memory_bytes))
         return -XEN_EINVAL;
@@ -333,9 +335,9 @@ static int start(struct http_server *server)
  * gone. Their resets leave with one more turn of the loop. */
 static void stop(struct http_server *server)
 {
-    bool has_clients = server->site.stats.open > 0;
+    bool has_clients = server->tcp.server.stats.open > 0;
 
-    http_tcp_stop(&server->tcp);
+    server_stop(&server->tcp.server);
     if (has_clients)
         loop_turn(server->app->loop);
 }
@@ -344,11 +346,11 @@ static void tell(const struct http_server *server)
 {
     if (server->tree)
         log_info("http", "serving on port %u, up to %u connections",
-                 (unsigned)server->port, server->tcp.connections_max);
+                 (unsigned)server->port, server->tcp.server.clients_max);
     else
         log_info("http", "serving %u files on port %u, up to %u connections",
                  http_files_nr, (unsigned)server->port,
-                 server->tcp.connections_max);
+                 server->tcp.server.clients_max);
 }
 
 int http_server_run(struct http_server *server, struct app *app)

@@ -24,12 +24,7 @@ struct http_page {
 
 struct http_stats {
     uint64_t replies[HTTP_STATUSES]; /* by index of http_statuses */
-    uint64_t accepted; /* connections, also those refused at once */
-    uint64_t refused;  /* told 503, or reset: too many, or no memory */
-    uint64_t evicted;  /* idle ones, closed early to make room */
-    uint64_t timed_out;
     uint64_t sent_bytes;
-    unsigned open; /* connections now */
 };
 
 struct http_conn;

@@ -158,6 +158,7 @@ static void bury(struct shell_client *client)
         link = &(*link)->next_of_all;
     *link = client->next_of_all;
     server->nr_clients--;
+    server->nr_left--;
     timer_stop(server->app->loop, &client->patience);
     shell_end(&client->shell);
     free(client);
@@ -369,7 +370,9 @@ void shell_server_stop(struct shell_server *server)
 
 int shell_server_join(struct shell_server *server, struct shell_client *client)
 {
-    if (server->nr_clients >= server->clients_max)
+    /* Those that have left are waited for until they are as many again. */
+    if (server->nr_clients - server->nr_left >= server->clients_max ||
+        server->nr_left > server->clients_max)
         return -XEN_EBUSY;
     server->nr_clients++;
     client->server = server;
@@ -389,6 +392,7 @@ void shell_server_wake(struct shell_client *client)
 void shell_server_leave(struct shell_client *client)
 {
     client->changed = NULL;
+    client->server->nr_left++;
     if (client->place == SHELL_BLOCKED)
         unblock(client);
     else

@@ -75,7 +75,7 @@ struct shell_server {
     struct shell_queue {
         struct shell_client *first, **last;
     } ready, blocked;
-    unsigned nr_clients;
+    unsigned nr_clients, nr_left;    /* all; those that have left */
     uint64_t breath_ns, slice_ns;    /* when the loop turned, when it began */
     unsigned long timed_out, waited; /* statements */
     bool is_stopping;

@@ -163,7 +163,8 @@ static void opened(struct shell_server *server, int status)
         return;
     }
     tell(server);
-    sqlite.tcp.server = sqlite.console.server = server;
+    sqlite.tcp.database = sqlite.console.server = server;
+    sqlite.tcp.clients_max = server->clients_max - sqlite.has_console;
     if (shell_tcp_start(&sqlite.tcp, (uint16_t)sqlite.port)) {
         log_error("sqlite", "no memory to listen on port %" PRIu64,
                   sqlite.port);
@@ -180,13 +181,17 @@ static void opened(struct shell_server *server, int status)
 
 static void stop(void)
 {
-    shell_tcp_stop(&sqlite.tcp);
+    const struct server_stats *clients = &sqlite.tcp.server.stats;
+
+    server_stop(&sqlite.tcp.server);
     shell_console_stop(&sqlite.console);
     shell_server_stop(&sqlite.server);
     log_info("sqlite",
-             "%lu clients, %lu refused, %lu cut off; %lu commands, %lu rows, "
+             "%" PRIu64 " clients, %" PRIu64 " refused, %" PRIu64
+             " cut off; %lu commands, %lu rows, "
              "%lu errors",
-             sqlite.tcp.accepted, sqlite.tcp.refused, sqlite.tcp.cut_off,
+             clients->accepted, clients->refused,
+             clients->timed_out + clients->evicted + clients->pressed,
              sqlite.server.site.commands, sqlite.server.site.rows,
              sqlite.server.site.errors);
 }

@@ -66,7 +66,7 @@ static void check_response(void)
 static void take(size_t step)
 {
     char buffer[HTTP_REPLY_MAX];
-    struct http_piece piece;
+    struct server_piece piece;
     size_t len;
 
     if (!http_conn_output(&conn, buffer, &piece)) {

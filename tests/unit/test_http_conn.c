@@ -111,7 +111,7 @@ static int teardown(void **state)
 static void take_output(size_t step)
 {
     char buffer[HTTP_REPLY_MAX];
-    struct http_piece piece;
+    struct server_piece piece;
     size_t len;
 
     while (http_conn_output(&conn, buffer, &piece)) {
@@ -989,7 +989,7 @@ static void test_pipeline_waits_for_its_answers(void **state)
     const size_t one = strlen(GET("/big"));
     struct response response;
     char buffer[HTTP_REPLY_MAX];
-    struct http_piece piece;
+    struct server_piece piece;
 
     (void)state;
     assert_int_equal(http_conn_receive(&conn, two, strlen(two)), one);

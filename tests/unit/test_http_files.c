@@ -167,7 +167,7 @@ struct client {
 static void take(struct client *client)
 {
     char buffer[HTTP_REPLY_MAX];
-    struct http_piece piece;
+    struct server_piece piece;
     size_t len;
 
     while (http_conn_output(&client->conn, buffer, &piece)) {

@@ -10,7 +10,7 @@
 // sources: disk/volume.c
 // sources: kernel/fiber.c kernel/fiber_switch.c tests/fake/fiber.c sqlite
 // sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
-// sources: net/net.c net/route.c
+// sources: net/net.c net/route.c net/server.c
 // sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
 // sources: netfront/netfront.c netfront/netfront_xs.c
 // sources: xen/bus/xenbus.c xen/bus/xenbus_list.c xen/bus/xs.c
@@ -89,13 +89,15 @@ static void start(void)
     assert_int_equal(shell_server_start(&server), 0);
     lan_until(status <= 0);
     assert_int_equal(status, 0);
-    tcp = (struct shell_tcp){.server = &server, .idle_ns = 60 * NS_PER_S};
+    tcp = (struct shell_tcp){.database = &server,
+                             .idle_ns = 60 * NS_PER_S,
+                             .clients_max = server.clients_max};
     assert_int_equal(shell_tcp_start(&tcp, PORT), 0);
 }
 
 static void stop(void)
 {
-    shell_tcp_stop(&tcp);
+    server_stop(&tcp.server);
     shell_server_stop(&server);
     assert_int_equal(server.nr_clients, 0);
     lan_stop();
@@ -183,7 +185,7 @@ static void test_statements_in_pieces(void **state)
                                 "t\n-- ok, 1 row\n");
     hang_up(&one);
     lan_run(NS_PER_S);
-    assert_null(tcp.peers);
+    assert_int_equal(tcp.server.stats.open, 0);
     stop();
 }
 
@@ -213,7 +215,7 @@ static void test_quit(void **state)
     lan_run(SHELL_END_NS + NS_PER_S);
     take(&one);
     assert_true(one.has_rst);
-    assert_null(tcp.peers);
+    assert_int_equal(tcp.server.stats.open, 0);
     stop();
 }
 
@@ -244,7 +246,7 @@ static void test_slow_reader(void **state)
     say(&two, "SELECT 2;");
     hears(&two, "2\n-- ok, 1 row\n");
     lan_run(SHELL_SEND_NS);
-    assert_int_equal(tcp.cut_off, 1);
+    assert_int_equal(tcp.server.stats.timed_out, 1);
     lan_run(NS_PER_S);
     assert_int_equal(server.nr_clients, 1);
     hang_up(&two);
@@ -304,7 +306,7 @@ static void test_one_too_many(void **state)
     dial(&one, 40003);
     say(&one, "SELECT 1;");
     hears(&one, "1\n-- ok, 1 row\n");
-    assert_int_equal(tcp.refused, 1);
+    assert_int_equal(tcp.server.stats.refused, 1);
     stop();
 }
 
