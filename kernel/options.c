@@ -91,20 +91,28 @@ static const char *value_text(const struct option *option)
     return option->value ? option->value : "";
 }
 
+static void drop(struct options *options, struct option *option)
+{
+    struct option *end = &options->words[--options->nr];
+
+    memmove(option, option + 1, (size_t)(end - option) * sizeof(*option));
+}
+
+/* What comes later counts more: of equal keys, and when the table is full. A
+ * line often consists of a toolstack's defaults and then of what its user has
+ * added to them. */
 static void add(struct options *options, const char *key, const char *value)
 {
-    struct option *option = find(options, key);
+    struct option *same = find(options, key), *oldest = options->words;
 
-    if (option) {
+    if (same) {
         log_warn("options", "%s=%s is overruled by a later %s", key,
-                 value_text(option), key);
-        option->value = value;
-        return;
-    }
-    if (options->nr == OPTIONS_MAX) {
+                 value_text(same), key);
+        drop(options, same);
+    } else if (options->nr == OPTIONS_MAX) {
         complain(options, "more than %d options: %s is ignored", OPTIONS_MAX,
-                 key);
-        return;
+                 oldest->key);
+        drop(options, oldest);
     }
     options->words[options->nr++] = (struct option){key, value, false};
 }

@@ -13,7 +13,8 @@
  *   -XEN_EINVAL bad value, *out unchanged, already logged.
  * For a key that changes what the guest serves, the caller then stops the
  * guest (app_main returns the error); for the others the default stays.
- * The last of several equal keys counts; the earlier ones are reported.
+ * The last of several equal keys counts, and the last OPTIONS_MAX keys of more;
+ * the earlier ones are reported.
  */
 #ifndef KERNEL_OPTIONS_H
 #define KERNEL_OPTIONS_H

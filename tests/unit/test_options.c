@@ -147,6 +147,7 @@ static void the_last_of_equal_keys_counts(void **state)
     assert_int_equal(options.nr, 2);
 }
 
+/* The last ones count, as of equal keys; whatever falls out is named. */
 static void too_many_words_are_named(void **state)
 {
     (void)state;
@@ -158,8 +159,32 @@ static void too_many_words_are_named(void **state)
     options_parse(&options, line);
     assert_int_equal(options.nr, OPTIONS_MAX);
     assert_int_equal(options.errors, 2);
-    assert_said("key64 is ignored");
-    assert_said("key65 is ignored");
+    assert_said("error: options: more than 64 options: key0 is ignored\n");
+    assert_said("error: options: more than 64 options: key1 is ignored\n");
+    for (unsigned i = 2; i < OPTIONS_MAX + 2; i++) {
+        sprintf(line, "key%u", i);
+        assert_text(line, "1");
+    }
+    assert_int_equal(options_report_unknown(&options), 0);
+}
+
+/* key0 is given anew, and counts as late as that: key1 falls out. */
+static void a_key_that_is_overruled_is_a_late_one(void **state)
+{
+    (void)state;
+    char line[1024];
+    const char *text;
+    size_t used = 0;
+
+    for (unsigned i = 0; i < OPTIONS_MAX; i++)
+        used += (size_t)sprintf(line + used, "key%u=1 ", i);
+    sprintf(line + used, "key0=2 key64=1");
+    options_parse(&options, line);
+    assert_int_equal(options.errors, 1);
+    assert_said("more than 64 options: key1 is ignored\n");
+    assert_text("key0", "2");
+    assert_text("key64", "1");
+    assert_int_equal(options_text(&options, "key1", &text), 0);
 }
 
 static void a_word_that_does_not_fit_is_not_cut_in_two(void **state)
@@ -353,6 +378,7 @@ int main(void)
         TEST(a_malformed_word_does_not_hide_the_next),
         TEST(the_last_of_equal_keys_counts),
         TEST(too_many_words_are_named),
+        TEST(a_key_that_is_overruled_is_a_late_one),
         TEST(a_word_that_does_not_fit_is_not_cut_in_two),
         TEST(the_longest_line_is_read_whole),
         TEST(text_needs_a_value),
