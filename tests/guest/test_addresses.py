@@ -27,9 +27,11 @@ def with_server(box, work, *arguments):
 DHCP = "--dhcp-range=10.0.3.100,10.0.3.200"
 
 
-def ping(box, address, size=56, count=3):
+def ping(box, address, size=56, count=3, options=""):
+    """Each of them is answered."""
     command = "ping6" if ":" in address else "ping"
-    box.sh(f"{command} -c {count} -W 10 -s {size} {address}")
+    out = box.sh(f"{command} -c {count} -W 10 -s {size} {options} {address}")
+    expect(" 0% packet loss" in out, out)
 
 
 def echo(box, **keys):
@@ -88,7 +90,7 @@ def test_a_static_IPv6_address_serves(box):
 def test_the_link_local_address_answers(box):
     guest = web.shared(box)
     address = guest.has_node("attr/vif/0/ipv6/1", LINK_LOCAL)
-    box.sh(f"ping6 -c 2 -W 10 -I xenbr0 {address}")
+    ping(box, address, options="-I xenbr0")
 
 
 def test_two_vifs_are_both_reached(box):

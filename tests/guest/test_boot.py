@@ -43,8 +43,14 @@ def test_a_guest_with_too_little_memory_says_how_much_it_needs(box):
 def test_two_guests_of_one_image_run_side_by_side(box):
     first = box.create("hello", memory=1)
     second = box.create("hello", memory=1)
-    first.says("^Hello")
-    second.says("^Hello")
+    for guest in (first, second):
+        guest.says("^Hello")
+    # Each has its own console, and the second has not taken the first's place.
+    for guest, line in ((first, "to the first"), (second, "to the second")):
+        guest.types(f"{line}\n")
+        guest.says(f"^{line}")
+    for guest, other in ((first, "to the second"), (second, "to the first")):
+        expect(other not in guest.console(), f"{guest.name} heard the other")
 
 
 def test_a_guest_started_paused_runs_when_unpaused(box):

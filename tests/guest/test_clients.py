@@ -29,10 +29,14 @@ def test_more_connections_than_2_MB_hold_harm_nobody_else(box):
     guest = web.start(box, memory=2)
     held = box.start_client("hold", STATIC_IP, 80, 3000, 600, HEAD,
                             within=900)
-    held.says("opened=", within=300)
+    held.says("opened=3000", within=300)
     web.serves(box)
-    equal(web.metrics(box)["xenolith_memory_failures_total"], 0,
+    seen = web.metrics(box)
+    equal(seen["xenolith_memory_failures_total"], 0,
           "requests for memory that failed")
+    gone = (seen["xenolith_http_connections_evicted_total"]
+            + seen["xenolith_http_connections_refused_total"])
+    expect(gone > 0, "it held them all")
     expect(guest.state(), "the guest is gone")
 
 
@@ -52,11 +56,19 @@ def test_slow_readers_are_cut_off_and_others_served(box):
 
 def test_slow_writers_are_cut_off_and_others_served(box):
     web.start(box, memory=2)
+    before = web.metrics(box)
     held = box.start_client("hold", STATIC_IP, 80, 300, 45,
                             "GET / HTTP/1.1\\r\\nHost:")
-    held.says("opened=")
+    held.says("opened=300")
     web.serves(box)
     equal(held.ends().splitlines()[-1], "open=0", "slow writers in the end")
+    # Each was told: it was too slow, or 2 MB hold no more of them.
+    after = web.metrics(box)
+    told = {code: after.get(name, 0) - before.get(name, 0)
+            for code in (408, 503)
+            for name in [f'xenolith_http_requests_total{{code="{code}"}}']}
+    expect(told[408] > 100 and sum(told.values()) == 300,
+           f"answers by status: {told}")
     web.settles(box, "xenolith_http_connections_open", 2)
 
 

@@ -22,6 +22,12 @@ def names(guest):
                stdin=guest.console().encode()).out
 
 
+def symbol(name):
+    """Where the image has it."""
+    table = run(["nm", os.path.join(BUILD, "selftest.elf.debug")]).out
+    return int(re.search(rf"^([0-9a-f]+) \w {name}$", table, re.M)[1], 16)
+
+
 def check_trap(box, fault, kind, function=None):
     """A fault of the processor: one dump, which names the function."""
     guest = crash(box, fault)
@@ -87,8 +93,13 @@ def test_a_stack_overflow_hits_the_guard_page(box):
     guest = crash(box, "fault-stack")
     guest.has_state("c")
     said = box.sh("xl dmesg")
-    expect(re.search(rf"Domain {guest.domid} .*crashed", said),
-           "Xen says nothing of a crash")
+    dump = re.search(rf"Domain {guest.domid} .*crashed(.*)", said, re.S)
+    expect(dump, "Xen says nothing of a crash")
+    cr2 = re.search(r"cr2: ([0-9a-f]{16})", dump[1])
+    expect(cr2, f"Xen does not say where:\n{dump[0]}")
+    guard = symbol("layout_stack_guard")
+    expect(guard <= int(cr2[1], 16) < symbol("layout_stack"),
+           f"it hit {cr2[1]}, the guard page is at {guard:016x}")
     expect("not ok" not in guest.console(), "the fault went unnoticed")
 
 

@@ -119,10 +119,14 @@ def test_a_disk_with_sectors_of_4_KiB(box):
 
 
 def test_the_third_of_three_disks(box):
-    disks = [disk(image(box, f"disk{i}.img"), f"xvd{letter}")
-             for i, letter in enumerate("abc")]
+    paths = [image(box, f"disk{i}.img") for i in range(3)]
+    disks = [disk(path, f"xvd{letter}")
+             for path, letter in zip(paths, "abc", strict=True)]
     text = passes(start(box, disks, disk=51744))
     expect("xvdc: up" in text, "it is not xvdc")
+    written = [int(box.sh(f"tr -d '\\0' <{path} | wc -c")) > 0
+               for path in paths]
+    equal(written, [False, False, True], "which disks it has written to")
 
 
 def test_a_cdrom_is_refused_in_words(box):

@@ -122,8 +122,10 @@ def test_a_disk_without_a_file_system_is_named(box):
 def test_what_is_on_a_disk_is_not_overwritten(box):
     path = image(box)
     box.sh(f"echo precious | dd of={path} bs=1 seek=100000 conv=notrunc")
+    before = box.sh(f"md5sum {path}")
     refuses(box, path, "there is something on it, so no littlefs is made",
             mount=MOUNT + ":new")
+    equal(box.sh(f"md5sum {path}"), before, "the disk's contents")
 
 
 def test_a_disk_that_was_cut_off_is_named(box):
@@ -157,6 +159,11 @@ def test_a_full_disk_is_told_and_loses_nothing(box):
     filled = int(re.search(r"filled: (\d+) bytes", text)[1])
     expect(filled > 1.5 * 2 ** 20, f"only {filled} bytes fit")
     littlefs(box, f"check {path}")
+    seen = littlefs(box, f"cat {path} /before | md5sum").split()[0]
+    equal(seen, hashlib.md5(content(5, 5000)).hexdigest(),
+          "what was there before")
+    equal(littlefs(box, f"cat {path} /filler | wc -c").strip(), str(filled),
+          "bytes of the file that filled it")
 
 
 # --- a journal, and what may happen to it -------------------------------------

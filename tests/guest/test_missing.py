@@ -7,10 +7,29 @@ from rig import DHCP_IP, STATIC_IP, expect
 SECONDS = 60
 
 
+LOOKS = 20              # whether it runs
+BUSY_MOST = 5           # of these: once a second it may have something to do
+
+
+def waits(guest):
+    """It is there, is asleep, and wakes up when it is spoken to."""
+    states = guest.box.sh(
+        f"for i in $(seq {LOOKS}); do xl list {guest.name} | "
+        "awk 'NR == 2 { print $5 }'; sleep 0.1; done").split()
+    asleep = sum("b" in each for each in states)
+    expect(asleep >= LOOKS - BUSY_MOST,
+           f"asleep only {asleep} times of {LOOKS}: {states}")
+    guest.xl("sysrq", "w")
+    guest.says("sysrq 'w'")
+
+
 def test_without_a_vif_it_says_so_and_waits(box):
     guest = box.create("http", memory=4)
     guest.says("warning: .*no vif")
+    waits(guest)
     guest.xl("shutdown", "-w")
+    guest.ends()
+    expect("http: serving" in guest.console(), "it had given up")
 
 
 def test_a_link_that_comes_late_is_used(box):
@@ -29,6 +48,7 @@ def test_a_backend_that_never_appears_is_named(box):
            f"{front}/state 1 {front}/handle 0 {front}/mac 00:16:3e:00:00:07; "
            f"xenstore-chmod -r {front} n{guest.domid} r0")
     guest.says(f"warning: .*still waiting for {back}")
+    waits(guest)
     guest.xl("shutdown", "-w")
 
 

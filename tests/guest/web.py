@@ -3,6 +3,7 @@
 
 import os
 import re
+import select
 import socket
 
 from rig import ROOT, STATIC_IP, Failure, commands, equal, expect, retry, run
@@ -99,6 +100,11 @@ class Raw:
             raise Failure(f"no answer: {error}")
         expect(len(body) == length, "the body is shorter than announced")
         return int(match[1]), headers, body
+
+    def is_silent(self, seconds):
+        """True: nothing comes, for so long."""
+        readable, _, _ = select.select([self.socket], [], [], seconds)
+        return not readable
 
     def at_end(self):
         """True: the guest has closed, and nothing more comes."""
