@@ -140,7 +140,8 @@ build/host/tools/%.o: $(TP_STAMP_SRC_LFS)
 APP  ?= http
 PORT ?= 8080
 
-.PHONY: setup run test soak bench-boot bench-disk size lint help clean
+.PHONY: setup run test soak bench-boot bench-disk size lint help clean \
+    compile_commands.json
 setup: ## install what is missing and fetch third-party sources
 	@tools/setup
 
@@ -169,10 +170,15 @@ size: $(IMAGES) ## bytes of every image, and of its parts
 lint: $(PART_LIB) ## layering, style and formatting rules
 	@tools/lint
 
+# What make would do if nothing were built is what editors ask for.
+compile_commands.json: ## every source's compiler flags, for clangd and the like
+	@$(MAKE) --no-print-directory -nB V=1 all build/host/littlefs unit-programs | \
+	    tools/compile-commands >$@
+
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z_.-]+:.*## / { printf "  make %-21s %s\n", $$1, $$2 }' \
 	    $(MAKEFILE_LIST)
 
 clean: ## remove what was built (third-party sources and the box stay)
 	rm -rf build/obj build/host build/fuzz build/*.elf build/*.debug \
-	    build/*.map $(PART_LIB)
+	    build/*.map $(PART_LIB) build/coverage compile_commands.json

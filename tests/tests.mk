@@ -3,10 +3,12 @@
 # Tests that run on the build machine: unit tests and fuzzers. The Makefile
 # includes this; `make -f tests/tests.mk unit` works too.
 #
-#   unit   every tests/unit/test_NAME.c, and each fuzzer once over its corpus
-#   fuzz   every tests/fuzz/fuzz_NAME.c for FUZZ_SECONDS
+#   unit      every tests/unit/test_NAME.c, and each fuzzer once over its corpus
+#   fuzz      every tests/fuzz/fuzz_NAME.c for FUZZ_SECONDS
+#   coverage  which lines the unit tests run
 #
 #   ONLY=NAME    just that one        SEED=N   another run of chance
+#   TEST=PART    of the unit tests those functions whose name has PART in it
 #
 # A test says what it is linked with in lines of its own:
 #
@@ -14,7 +16,8 @@
 #
 # Project files, and the words `lwip`, `erofs`, `lfs`, `sqlite` and `pico` for the
 # third parties'.
-# What was built and what each test said is in build/host/ (fuzzers: build/fuzz/).
+# What was built and what each test said is in build/host/ (fuzzers: build/fuzz/,
+# coverage: build/coverage/).
 
 ifndef TP_INC_XEN
 include third_party/third_party.mk
@@ -22,6 +25,7 @@ endif
 
 ONLY         ?= *
 SEED         ?= 1
+TEST         ?=
 FUZZ_SECONDS ?= 60
 TP_HOST_CC   ?= gcc
 TP_FUZZ_CC   ?= clang
@@ -38,6 +42,8 @@ TEST_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -I. \
     -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all
 UNIT_FLAGS := $(TEST_FLAGS) -Wno-clobbered
 FUZZ_FLAGS := $(TEST_FLAGS) -fsanitize=fuzzer-no-link
+# Several programs that share an object count in one file.
+COVERAGE_FLAGS := $(UNIT_FLAGS) --coverage -fprofile-update=atomic
 # It is the guest that the fuzzer is to explore, not the fake machine.
 build/fuzz/obj/tests/fake/%.o build/fuzz/obj/tests/unit/%.o: \
     FUZZ_FLAGS := $(TEST_FLAGS)
@@ -48,7 +54,8 @@ TEST_LINK := -Wl,--wrap=page_alloc,--wrap=page_alloc_zeroed,--wrap=page_free \
 # Sums that always hold: tests/fuzz/fuzz_littlefs.c.
 build/fuzz/fuzz_littlefs: TEST_LINK += -Wl,--wrap=lfs2_crc
 TEST_ENV  := ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 \
-    UBSAN_OPTIONS=print_stacktrace=1 SEED=$(SEED)
+    UBSAN_OPTIONS=print_stacktrace=1 SEED=$(SEED) \
+    CMOCKA_TEST_FILTER='$(TEST:%=*%*)'
 
 TEST_Q   = $(if $(filter 1,$(V)),,@)
 TEST_SAY = @printf '  %-7s %s\n'
@@ -72,6 +79,11 @@ build/host/obj/%.o: %.c tests/tests.mk | $(TEST_NEEDS)
 	@mkdir -p $(@D)
 	$(TEST_Q)$(TP_HOST_CC) $(UNIT_FLAGS) -MMD -MP -c $< -o $@
 
+build/coverage/obj/%.o: %.c tests/tests.mk | $(TEST_NEEDS)
+	$(TEST_SAY) HOSTCC $<
+	@mkdir -p $(@D)
+	$(TEST_Q)$(TP_HOST_CC) $(COVERAGE_FLAGS) -MMD -MP -c $< -o $@
+
 build/fuzz/obj/%.o: %.c tests/tests.mk | $(TEST_NEEDS)
 	$(TEST_SAY) FUZZCC $<
 	@mkdir -p $(@D)
@@ -79,10 +91,16 @@ build/fuzz/obj/%.o: %.c tests/tests.mk | $(TEST_NEEDS)
 
 # $(1): the test's name
 define unit_program
-build/host/test_$(1): \
+build/host/test_$(1): build/host/obj/tests/unit/filter.o \
     $$(call test_objects,tests/unit/test_$(1).c,build/host/obj) \
     $$(call test_libs,tests/unit/test_$(1).c,HOST)
 	$$(TEST_Q)$$(TP_HOST_CC) $$(UNIT_FLAGS) $$(TEST_LINK) $$^ -lcmocka -o $$@
+
+build/coverage/test_$(1): build/coverage/obj/tests/unit/filter.o \
+    $$(call test_objects,tests/unit/test_$(1).c,build/coverage/obj) \
+    $$(call test_libs,tests/unit/test_$(1).c,HOST)
+	$$(TEST_Q)$$(TP_HOST_CC) $$(COVERAGE_FLAGS) $$(TEST_LINK) $$^ -lcmocka \
+	    -o $$@
 endef
 
 define fuzz_program
@@ -96,10 +114,13 @@ endef
 $(foreach name,$(UNIT_NAMES),$(eval $(call unit_program,$(name))))
 $(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_program,$(name))))
 
--include $(shell find build/host/obj build/fuzz/obj -name '*.d' 2>/dev/null)
+-include $(shell find build/host/obj build/fuzz/obj build/coverage/obj \
+    -name '*.d' 2>/dev/null)
 
+# A fuzzer has no functions to choose from.
 UNIT_RESULTS := $(UNIT_NAMES:%=build/host/test_%.result) \
-                $(FUZZ_NAMES:%=build/fuzz/fuzz_%.result)
+                $(if $(TEST),,$(FUZZ_NAMES:%=build/fuzz/fuzz_%.result))
+COVERAGE_RUNS := $(UNIT_NAMES:%=build/coverage/test_%.run)
 
 # A result is two numbers, passed and failed. A program that ends badly without
 # saying which test it was counts as one failure. The recipe itself succeeds,
@@ -126,13 +147,26 @@ build/fuzz/fuzz_%.result: build/fuzz/fuzz_% FORCE
 	echo $$passed $$failed >$@
 
 # File systems to read: build/host/images/NAME.erofs.
-$(filter build/host/test_fs% build/host/test_http_files%,$(UNIT_RESULTS)): \
+$(filter build/host/test_fs% build/host/test_http_files%,$(UNIT_RESULTS)) \
+$(filter build/coverage/test_fs% build/coverage/test_http_files%,$(COVERAGE_RUNS)): \
     build/host/images/stamp
 build/host/images/stamp: tests/unit/images
 	$(TEST_SAY) IMAGES $(@D)
 	$(TEST_Q)rm -rf $(@D) && $< $(@D) && touch $@
 
-.PHONY: unit fuzz unit-programs FORCE
+# What was counted before counts no more. Whether a test passes is not asked here.
+build/coverage/test_%.run: build/coverage/test_% coverage-zero
+	@$(TEST_ENV) timeout 300 $< >$<.log 2>&1 || \
+	    echo "  test_$* failed: $<.log (make unit ONLY=$*)"
+
+.PHONY: coverage coverage-zero unit fuzz unit-programs FORCE
+coverage-zero:
+	@mkdir -p build/coverage
+	@find build/coverage -name '*.gcda' -delete
+
+coverage: $(COVERAGE_RUNS) ## which lines the unit tests run, by file
+	@tools/coverage build/coverage/obj
+
 unit: $(UNIT_RESULTS) ## unit tests on the fake Xen, and the corpus
 	@cat $^ /dev/null | awk '{ passed += $$1; failed += $$2 } END { \
 	    printf "unit: %d passed, %d failed\n", passed, failed; \
