@@ -658,33 +658,6 @@ static void test_a11_transaction_ids(void **state)
     }
 }
 
-/* Cancelled after any number of turns: all or nothing, and nothing is left. */
-static void test_update_cancel(void **state)
-{
-    struct xs_node nodes[] = {
-        {.path = "data/a", .value = "1"},
-        {.path = "data/b", .value = "2"},
-    };
-    bool late = false;
-
-    (void)state;
-    for (unsigned turns = 0; !late; turns++) {
-        fake_xs_rm("data/a");
-        fake_xs_rm("data/b");
-        begin_update(nodes, 2);
-        turn(turns);
-        late = updates;
-        xs_update_cancel(&update);
-        fake_run_until(&loop, updates, NS_PER_S);
-        fake_run_for(&loop, NS_PER_MS);
-        assert_int_equal(updates, 1);
-        assert_int_equal(update_error, fake_xs_get("data/a") ? 0 : -XEN_EAGAIN);
-        assert_true(!fake_xs_get("data/a") == !fake_xs_get("data/b"));
-        assert_int_equal(fake_xs_transactions(), 0);
-        assert_in_range(turns, 0, 50);
-    }
-}
-
 /* ---- Watches. */
 
 struct seen {
@@ -1274,7 +1247,6 @@ int main(void)
         test(update_conflict),
         test(update_without_transactions),
         test(a11_transaction_ids),
-        test(update_cancel),
         test(watch),
         test(unwatch),
         test(unwatch_from_inside),

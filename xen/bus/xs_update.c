@@ -16,8 +16,7 @@ static void update_begin(struct xs_update *u);
 
 static void update_result(struct xs_update *u, int error)
 {
-    if (error == -XEN_EAGAIN && !u->cancelled &&
-        ++u->tries < XS_UPDATE_TRIES_MAX) {
+    if (error == -XEN_EAGAIN && ++u->tries < XS_UPDATE_TRIES_MAX) {
         update_begin(u);
         return;
     }
@@ -100,11 +99,5 @@ void xs_update(struct xs *xs, struct xs_update *u, struct xs_node *nodes,
     u->nodes = nodes;
     u->nr_nodes = nr_nodes;
     u->tries = 0;
-    u->cancelled = false;
     update_begin(u);
-}
-
-void xs_update_cancel(struct xs_update *u)
-{
-    u->cancelled = true;
 }

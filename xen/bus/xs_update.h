@@ -28,12 +28,9 @@ struct xs_update {
     unsigned nr_nodes, pending, tries;
     xs_transaction_t t;
     int error;
-    bool cancelled;
     struct xs_request request;
 };
 void xs_update(struct xs *xs, struct xs_update *u, struct xs_node *nodes,
                unsigned nr_nodes);
-/* Do not repeat it: `done` follows, with -XEN_EAGAIN if nothing was written. */
-void xs_update_cancel(struct xs_update *u);
 
 #endif
