@@ -81,7 +81,7 @@ static int volume_error(int error)
 /* The first of a row of errors is news. */
 static void note(struct disk *disk, const struct slot *slot, int error)
 {
-    static const char *const names[] = {"read", "write", "flush", "discard"};
+    static const char *const names[] = {"read", "write", "flush"};
     const struct volume_request *request = slot->request;
     bool failed = error && error != -XEN_EOPNOTSUPP;
 
@@ -123,7 +123,6 @@ static void slot_fill(struct slot *slot, struct volume_request *request)
         [VOLUME_READ] = BLKFRONT_READ,
         [VOLUME_WRITE] = BLKFRONT_WRITE,
         [VOLUME_FLUSH] = BLKFRONT_FLUSH,
-        [VOLUME_DISCARD] = BLKFRONT_DISCARD,
     };
     uint64_t bytes = (uint64_t)request->nr * VOLUME_SECTOR_BYTES;
 
@@ -200,7 +199,6 @@ static void learn(struct disk *disk)
     disk->volume.nr_sectors = info->bytes / VOLUME_SECTOR_BYTES;
     disk->volume.block_sectors = info->sector_bytes / VOLUME_SECTOR_BYTES;
     disk->volume.read_only = info->read_only;
-    disk->volume.discards = info->discard;
 }
 
 /* Nobody else waits for it: whoever asked gets an error. */

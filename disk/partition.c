@@ -377,7 +377,6 @@ int partition_open(struct volume *part, struct volume *disk, unsigned number)
     free(table);
     part->block_sectors = disk->block_sectors;
     part->read_only = disk->read_only;
-    part->discards = disk->discards;
     part->whole = disk;
     part->start = start;
     return err;

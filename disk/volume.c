@@ -22,8 +22,7 @@ int volume_start(struct volume *volume, struct volume_request *request)
         return -XEN_EIO;
     if (request->sector & rest || request->nr & rest)
         return -XEN_EINVAL;
-    if (volume->read_only &&
-        (request->op == VOLUME_WRITE || request->op == VOLUME_DISCARD))
+    if (volume->read_only && request->op == VOLUME_WRITE)
         return -XEN_EROFS;
     request->at = volume->first + request->sector;
     volume->start(volume, request);
@@ -157,20 +156,4 @@ int volume_pwrite(struct volume *volume, const void *from, size_t bytes,
 int volume_flush(struct volume *volume)
 {
     return move(volume, VOLUME_FLUSH, NULL, 0, 0);
-}
-
-int volume_discard(struct volume *volume, uint64_t offset, uint64_t bytes)
-{
-    if (!volume->discards)
-        return 0;
-    while (bytes) {
-        size_t piece = bytes < PIECE_MAX ? bytes : PIECE_MAX;
-        int err = move(volume, VOLUME_DISCARD, NULL, piece, offset);
-
-        if (err)
-            return err == -XEN_EOPNOTSUPP ? 0 : err;
-        offset += piece;
-        bytes -= piece;
-    }
-    return 0;
 }

@@ -19,7 +19,7 @@
  * blkif.h). */
 #define VOLUME_SECTOR_BYTES 512
 
-enum volume_op { VOLUME_READ, VOLUME_WRITE, VOLUME_FLUSH, VOLUME_DISCARD };
+enum volume_op { VOLUME_READ, VOLUME_WRITE, VOLUME_FLUSH };
 
 struct volume_request {
     /* The asker's, all of them unchanged by the volume: */
@@ -46,7 +46,6 @@ struct volume {
     uint32_t block_sectors; /* the smallest piece that can be asked for, and
                              * its alignment: a power of two, 1 to 8 */
     bool read_only;
-    bool discards;  /* discarding may help */
     bool in_memory; /* reading is a copy: nothing is gained by another */
     /* A part of another volume, and where it begins there; NULL, 0: it is none
      * (disk/partition.h). */
@@ -61,7 +60,7 @@ struct volume {
  * after an error:
  *   -XEN_EIO     there are no such sectors
  *   -XEN_EINVAL  they are not whole blocks
- *   -XEN_EROFS   writing or discarding, and the volume is read-only */
+ *   -XEN_EROFS   writing, and the volume is read-only */
 must_check int volume_start(struct volume *volume,
                             struct volume_request *request);
 
@@ -77,8 +76,5 @@ must_check int volume_pread(struct volume *volume, void *to, size_t bytes,
 must_check int volume_pwrite(struct volume *volume, const void *from,
                              size_t bytes, uint64_t offset);
 must_check int volume_flush(struct volume *volume);
-/* Whole blocks only; what cannot be discarded is left alone: 0. */
-must_check int volume_discard(struct volume *volume, uint64_t offset,
-                              uint64_t bytes);
 
 #endif

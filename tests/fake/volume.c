@@ -115,9 +115,6 @@ static void serve(struct volume_request *request)
         if (!fake_volume.ignores_flush)
             settle_all(100);
         break;
-    case VOLUME_DISCARD:
-        fake_volume.nr_discards++;
-        break;
     }
 }
 

@@ -28,7 +28,7 @@ struct fake_volume {
     bool is_cut;
 
     /* Counted until the test makes them 0. */
-    uint64_t nr_reads, nr_writes, nr_flushes, nr_discards;
+    uint64_t nr_reads, nr_writes, nr_flushes;
     uint64_t bytes_read, bytes_written;
 };
 

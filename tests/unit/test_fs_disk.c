@@ -150,7 +150,7 @@ static void every_name_of_a_disk_is_the_same_disk(void **state)
     assert_string_equal(volume->name, "xvda");
     assert_int_equal(volume->nr_sectors, 16384);
     assert_int_equal(volume->block_sectors, 1);
-    assert_true(volume->discards && !volume->read_only);
+    assert_false(volume->read_only);
     assert_int_equal(open_named("51712"), 0);
     assert_ptr_equal(volume, first);
     assert_int_equal(open_named("vbd51712"), 0);
@@ -386,32 +386,6 @@ static void a_disk_with_large_blocks(void **state)
     assert_int_equal(open_named("xvda"), 0);
     assert_int_equal(volume->block_sectors, 8);
     assert_int_equal(run(write_and_read_any_bytes), 0);
-    finish();
-}
-
-static int discard_some(void)
-{
-    int err = volume_pwrite(volume, data, sizeof(data), 0);
-
-    return err ? err : volume_discard(volume, 4096, 65536);
-}
-
-static void discards_are_passed_on(void **state)
-{
-    struct blkback *bb = start();
-    const struct blkback_event *event;
-    struct blkback_stats stats;
-
-    (void)state;
-    assert_int_equal(run(discard_some), 0);
-    blkback_stats(bb, &stats);
-    assert_int_equal(stats.discards, 1);
-    event = blkback_seen(bb, stats.requests - 1);
-    assert_int_equal(event->operation, BLKIF_OP_DISCARD);
-    assert_int_equal(event->sector, 8);
-    assert_int_equal(event->sectors, 128);
-    blkback_manner(bb)->refuse_discard = true;
-    assert_int_equal(run(discard_some), 0);
     finish();
 }
 
@@ -771,7 +745,6 @@ int main(void)
         cmocka_unit_test(leaving_ends_the_waiting),
         cmocka_unit_test(any_bytes_are_written_and_read),
         cmocka_unit_test(a_disk_with_large_blocks),
-        cmocka_unit_test(discards_are_passed_on),
         cmocka_unit_test(nobody_is_turned_away),
         cmocka_unit_test(a_flush_keeps_its_place),
         cmocka_unit_test(an_error_is_told_and_logged_once),
