@@ -439,6 +439,16 @@ static bool step_fill(const struct step *step)
     return true;
 }
 
+/* As slots_init() made them; nothing is out. */
+static void slots_end(void)
+{
+    for (unsigned i = 0; i < DEPTH_MAX; i++)
+        if (i % 2)
+            free(disktest.slots[i].data - i);
+        else
+            blkfront_buffer_free(disktest.bf, disktest.slots[i].data);
+}
+
 /* Go on, as long as there is something to go on with. */
 static void pump(struct task *task)
 {
@@ -454,6 +464,7 @@ static void pump(struct task *task)
             return;
         step_end(step);
     }
+    slots_end();
     say_end();
 }
 
