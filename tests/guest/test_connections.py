@@ -31,8 +31,8 @@ def connect(box, count, within):
     expect(guest.state(), "the guest is gone")
 
 
-def test_20000_connections_from_one_client_succeed(box):
-    connect(box, 20000, 1200)
+def test_10000_connections_from_one_client_succeed(box):
+    connect(box, 10000, 900)
 
 
 @soak
