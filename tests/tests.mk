@@ -156,7 +156,7 @@ build/host/images/stamp: tests/unit/images
 
 # What was counted before counts no more. Whether a test passes is not asked here.
 build/coverage/test_%.run: build/coverage/test_% coverage-zero
-	@$(TEST_ENV) timeout 300 $< >$<.log 2>&1 || \
+	@$(TEST_ENV) timeout 1200 $< >$<.log 2>&1 || \
 	    echo "  test_$* failed: $<.log (make unit ONLY=$*)"
 
 .PHONY: coverage coverage-zero unit fuzz unit-programs FORCE
