@@ -50,7 +50,7 @@ struct disk {
     bool failing;       /* what was answered last ended with an error */
     struct timer timer;
     struct waiter *waiters;
-    struct volume_request *queue, **queue_tail;
+    struct list queue;
     struct slot slots[SLOTS], *free;
     unsigned nr_out;
 };
@@ -158,15 +158,15 @@ static int submit(struct disk *disk, struct volume_request *request)
 /* As much of the queue as goes. */
 static void pump(struct disk *disk)
 {
-    while (disk->queue && disk->free) {
-        struct volume_request *request = disk->queue;
-        int err = submit(disk, request);
+    struct volume_request *request;
+    int err;
 
+    while (disk->free &&
+           (request = list_first(&disk->queue, struct volume_request, node))) {
+        err = submit(disk, request);
         if (err == -XEN_EAGAIN)
             return;
-        disk->queue = request->next;
-        if (!disk->queue)
-            disk->queue_tail = &disk->queue;
+        list_remove(&disk->queue, &request->node);
         if (!err)
             continue;
         request->status = volume_error(err);
@@ -178,9 +178,7 @@ static void start(struct volume *volume, struct volume_request *request)
 {
     struct disk *disk = container_of(volume, struct disk, volume);
 
-    request->next = NULL;
-    *disk->queue_tail = request;
-    disk->queue_tail = &request->next;
+    list_append(&disk->queue, &request->node);
     pump(disk);
 }
 
@@ -286,7 +284,7 @@ struct disk *disk_create(struct disks *disks, unsigned vbd)
     disk->disks = disks;
     disk->next = disks->first;
     disks->first = disk;
-    disk->queue_tail = &disk->queue;
+    list_init(&disk->queue);
     slots_init(disk);
     timer_start(app->loop, &disk->timer, loop_now(app->loop) + DISK_SLOW_NS,
                 say_slow);
@@ -324,7 +322,7 @@ void disk_leave(struct disk *disk)
 
 void disk_close(struct disk *disk)
 {
-    assert(!disk->nr_out && !disk->queue && !disk->waiters);
+    assert(!disk->nr_out && list_is_empty(&disk->queue) && !disk->waiters);
     timer_stop(loop_of(disk), &disk->timer);
     if (disk->bf)
         blkfront_destroy(disk->bf);

@@ -13,6 +13,7 @@
 #ifndef DISK_VOLUME_H
 #define DISK_VOLUME_H
 
+#include "kernel/list.h"
 #include "kernel/loop.h"
 
 /* The unit of sector numbers, whatever the medium's own is (as in Xen's
@@ -36,7 +37,7 @@ struct volume_request {
     int status;
     /* the volume's: */
     uint64_t at; /* `sector`, as the medium counts */
-    struct volume_request *next;
+    struct list_node node;
     struct task task;
 };
 

@@ -20,16 +20,12 @@
 
 static void call_done(struct fs *fs)
 {
-    struct fs_request *request = fs->answered;
+    struct fs_request *request;
+    struct list all;
 
-    fs->answered = NULL;
-    fs->answered_tail = &fs->answered;
-    while (request) {
-        struct fs_request *next = request->next;
-
+    list_move(&all, &fs->answered);
+    while ((request = list_take(&all, struct fs_request, node)))
         request->done(request);
-        request = next;
-    }
 }
 
 static void call_ready(struct fs *fs)
@@ -60,9 +56,7 @@ static void tell(struct task *task)
 static void answer(struct fs *fs, struct fs_request *request, int status)
 {
     request->status = status;
-    request->next = NULL;
-    *fs->answered_tail = request;
-    fs->answered_tail = &request->next;
+    list_append(&fs->answered, &request->node);
     task_start(fs->app->loop, &fs->task, tell);
 }
 
@@ -83,24 +77,14 @@ static void mounted(struct fs_mount *mount, int status)
         task_start(fs->app->loop, &fs->task, tell);
 }
 
-static struct fs_request *take(struct fs_mount *mount)
-{
-    struct fs_request *request = mount->queue;
-
-    if (request)
-        mount->queue = request->next;
-    if (!mount->queue)
-        mount->queue_tail = &mount->queue;
-    return request;
-}
-
 static void serve(struct fiber *fiber)
 {
     struct fs_mount *mount = container_of(fiber, struct fs_mount, fiber);
     struct fs_request *request;
 
     mounted(mount, fs_mount(mount));
-    while ((request = take(mount)) || !mount->leaving) {
+    while ((request = list_take(&mount->queue, struct fs_request, node)) ||
+           !mount->leaving) {
         if (request)
             answer(mount->fs, request,
                    mount->status ? mount->status : request->work(request));
@@ -126,7 +110,7 @@ static void start_mount(struct fs *fs, struct fs_mount *mount)
     int err;
 
     mount->fs = fs;
-    mount->queue_tail = &mount->queue;
+    list_init(&mount->queue);
     mount->fiber.finished = finished;
     err = fiber_start(&mount->fiber, fs->app->loop, fs->app->pages,
                       mount->type->stack_pages, serve);
@@ -142,7 +126,7 @@ int fs_start(struct fs *fs, struct app *app,
     int err;
 
     *fs = (struct fs){.app = app, .ready = ready};
-    fs->answered_tail = &fs->answered;
+    list_init(&fs->answered);
     disks_init(&fs->disks, app);
     err = fs_plan(fs);
     if (err)
@@ -174,13 +158,11 @@ void fs_submit(struct fs_mount *mount, struct fs_request *request,
     request->done = done;
     request->work = work;
     request->mount = mount;
-    request->next = NULL;
     if (!mount->fiber.started) {
         answer(mount->fs, request, mount->status);
         return;
     }
-    *mount->queue_tail = request;
-    mount->queue_tail = &request->next;
+    list_append(&mount->queue, &request->node);
     fiber_wake(&mount->fiber);
 }
 

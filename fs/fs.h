@@ -53,6 +53,7 @@
 #include "fs/cache.h"
 #include "disk/disk.h"
 #include "kernel/fiber.h"
+#include "kernel/list.h"
 #include "kernel/options.h"
 
 struct app;
@@ -117,7 +118,7 @@ struct fs_request {
     /* the file system's: */
     void (*done)(struct fs_request *request);
     int (*work)(struct fs_request *request);
-    struct fs_request *next;
+    struct list_node node;
     struct fs_mount *mount;
     const char *path, *new_path;
     struct fs_file *file;
@@ -141,7 +142,7 @@ struct fs_mount {
     void *state; /* the type's */
     struct fs *fs;
     struct fiber fiber;
-    struct fs_request *queue, **queue_tail;
+    struct list queue;
     int status;      /* of mounting */
     bool read_only;  /* known when it is mounted */
     bool must_write; /* :rw or :new was said */
@@ -154,7 +155,7 @@ struct fs {
     struct fs_mount mounts[FS_MOUNTS_MAX];
     unsigned nr_mounts;
     uint64_t cache_kib; /* of each mount */
-    struct fs_request *answered, **answered_tail;
+    struct list answered;
     struct task task;
     unsigned nr_fibers, nr_mounting;
     void (*ready)(struct fs *fs, int status);

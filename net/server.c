@@ -49,10 +49,7 @@ static void queue_put(struct server_client *client, enum server_wait wait)
     client->wait = (uint8_t)wait;
     client->since_ns = loop_now(server->loop);
     client->progress = 0;
-    client->next = NULL;
-    client->link = queue->last;
-    *queue->last = client;
-    queue->last = &client->next;
+    list_append(&queue->list, &client->node);
     queue->nr++;
     due_ns = due_of(client);
     if (due_ns != NEVER &&
@@ -64,12 +61,14 @@ static void queue_take(struct server_client *client)
 {
     struct server_queue *queue = &client->server->queues[client->wait];
 
-    *client->link = client->next;
-    if (client->next)
-        client->next->link = client->link;
-    else
-        queue->last = client->link;
+    list_remove(&queue->list, &client->node);
     queue->nr--;
+}
+
+struct server_client *server_first(const struct server *server,
+                                   enum server_wait wait)
+{
+    return list_first(&server->queues[wait].list, struct server_client, node);
 }
 
 /* Into the queue of what is waited for now; anew when there was progress. At
@@ -320,10 +319,10 @@ void server_pump(struct server_client *client)
 
 void server_pump_all(struct server *server, enum server_wait wait)
 {
-    struct server_queue *queue = &server->queues[wait];
     struct server_client *client;
 
-    for (unsigned nr = queue->nr; nr && (client = queue->first); nr--) {
+    for (unsigned nr = server->queues[wait].nr;
+         nr && (client = server_first(server, wait)); nr--) {
         queue_take(client);
         queue_put(client, wait);
         pump(client);
@@ -363,8 +362,8 @@ static void relieve(struct server *server)
     struct server_client *client, *next;
 
     for (unsigned i = 0; i < SERVER_WAITS; i++) {
-        for (client = server->queues[i].first; client; client = next) {
-            next = client->next;
+        for (client = server_first(server, i); client; client = next) {
+            next = list_entry(client->node.next, struct server_client, node);
             if (memory_for_received())
                 return;
             if (!is_pressing(client))
@@ -446,10 +445,10 @@ static void on_timer(struct timer *timer)
     struct server_client *first;
 
     for (unsigned i = 0; i < SERVER_WAITS; i++)
-        while ((first = server->queues[i].first) && due_of(first) <= now)
+        while ((first = server_first(server, i)) && due_of(first) <= now)
             expire(first);
     for (unsigned i = 0; i < SERVER_WAITS; i++) {
-        first = server->queues[i].first;
+        first = server_first(server, i);
         if (first && due_of(first) < next)
             next = due_of(first);
     }
@@ -469,7 +468,7 @@ static struct server_client *find_victim(const struct server *server)
     uint64_t now = loop_now(server->loop);
 
     for (unsigned i = 0; i < array_size(waits); i++) {
-        struct server_client *first = server->queues[waits[i]].first;
+        struct server_client *first = server_first(server, waits[i]);
         uint64_t grace_ns = server->limits[waits[i]].grace_ns;
 
         if (first && grace_ns != SERVER_STAYS &&
@@ -572,7 +571,7 @@ int server_start(struct server *server, uint16_t port)
     if (!pcb)
         return -XEN_ENOMEM;
     for (unsigned i = 0; i < SERVER_WAITS; i++)
-        server->queues[i].last = &server->queues[i].first;
+        list_init(&server->queues[i].list);
     if (tcp_bind(pcb, IP_ANY_TYPE, port)) {
         tcp_close(pcb);
         return -XEN_EBUSY;
@@ -589,13 +588,15 @@ int server_start(struct server *server, uint16_t port)
 
 void server_stop(struct server *server)
 {
+    struct server_client *client;
+
     if (!server->listener)
         return;
     tcp_close(server->listener);
     server->listener = NULL;
     for (unsigned i = 0; i < SERVER_WAITS; i++)
-        while (server->queues[i].first)
-            server_reset(server->queues[i].first);
+        while ((client = server_first(server, i)))
+            server_reset(client);
     timer_stop(server->loop, &server->timer);
     timer_stop(server->loop, &server->pressure);
 }

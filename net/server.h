@@ -23,6 +23,7 @@
 #ifndef NET_SERVER_H
 #define NET_SERVER_H
 
+#include "kernel/list.h"
 #include "kernel/loop.h"
 
 struct pbuf;
@@ -69,16 +70,16 @@ struct server_limit {
 struct server_client {
     struct server *server;
     struct tcp_pcb *pcb;
-    struct pbuf *held; /* received; an answer has to go first */
-    struct server_client *next, **link;
-    uint64_t since_ns;  /* in this queue, or of the last progress */
-    uint32_t in_flight; /* bytes sent and not acknowledged */
-    uint32_t progress;  /* bytes since since_ns */
-    uint32_t held_ms;   /* when any of `held` was taken last; wraps */
-    uint8_t wait;       /* enum server_wait */
-    bool has_asked;     /* the protocol's: its first request was here */
-    bool has_finished;  /* we sent FIN */
-    bool has_eof;       /* the client did */
+    struct pbuf *held;     /* received; an answer has to go first */
+    struct list_node node; /* in the queue of `wait` */
+    uint64_t since_ns;     /* in this queue, or of the last progress */
+    uint32_t in_flight;    /* bytes sent and not acknowledged */
+    uint32_t progress;     /* bytes since since_ns */
+    uint32_t held_ms;      /* when any of `held` was taken last; wraps */
+    uint8_t wait;          /* enum server_wait */
+    bool has_asked;        /* the protocol's: its first request was here */
+    bool has_finished;     /* we sent FIN */
+    bool has_eof;          /* the client did */
 };
 
 struct server_piece {
@@ -145,7 +146,7 @@ struct server {
     struct tcp_pcb *listener;
     struct timer timer, pressure;
     struct server_queue { /* in the order in which they came */
-        struct server_client *first, **last;
+        struct list list;
         unsigned nr;
     } queues[SERVER_WAITS];
     uint64_t warned_ns;
@@ -160,6 +161,9 @@ void server_stop(struct server *server);
 /* Something has changed for this client that the server cannot see: there is
  * output, or room for input. The client may be gone afterwards. */
 void server_pump(struct server_client *client);
+/* The one that has waited for this longest, or NULL. */
+struct server_client *server_first(const struct server *server,
+                                   enum server_wait wait);
 /* The same for all that wait for this now, each once; they stand in line. */
 void server_pump_all(struct server *server, enum server_wait wait);
 /* Reset the connection: end() is called. Not from receive, output or taken. */

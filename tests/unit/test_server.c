@@ -451,8 +451,8 @@ static void test_blocked_and_working_have_no_limit(void **state)
     lan_run(10 * IDLE_NS);
     assert_int_equal(waiting(SERVER_BLOCKED), 2);
     assert_int_equal(waiting(SERVER_WORK), 1);
-    for (struct server_client *c = server.queues[SERVER_BLOCKED].first; c;
-         c = c->next) {
+    list_each (struct server_client, c, &server.queues[SERVER_BLOCKED].list,
+               node) {
         of(c)->stuck = SERVER_REQUEST;
         say(of(c), "d", 1);
     }
