@@ -806,6 +806,51 @@ static void test_backend_that_sends_no_events(void **state)
     lan_stop();
 }
 
+/* ---- Addresses as text: inet_addr and inet_aton of programs */
+
+static void test_addresses_as_text(void **state)
+{
+    static const struct {
+        const char *text;
+        uint32_t address; /* 0: it is none */
+    } rows[] = {
+        {"1.2.3.4", 0x01020304},
+        {"1.2.3", 0x01020003},
+        {"1.2", 0x01000002},
+        {"4294967295", 0xffffffff},
+        {"0x7f.0.0.010", 0x7f000008},
+        {"0xffffffff", 0xffffffff},
+        {"037777777777", 0xffffffff},
+        {"1.2.4294967296.3", 0},
+        {"4294967296", 0},
+        {"4294967297.2.3.4", 0},
+        {"0x100000001", 0},
+        {"040000000001", 0},
+        {"1.2.3.99999999999999999999", 0},
+        {"1.2.3.256", 0},
+        {"1.256.3.4", 0},
+        {"1.2.65536", 0},
+        {"1.16777216", 0},
+        {"0x", 0},
+        {"0xg", 0},
+        {"1.2.3.4.5", 0},
+        {"08.1.1.1", 0},
+        {"1.2.3.", 0},
+        {"", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        ip4_addr_t address = {0};
+        int is_one = ip4addr_aton(rows[i].text, &address);
+
+        if (is_one != (rows[i].address != 0) ||
+            lwip_ntohl(address.addr) != rows[i].address)
+            fail_msg("\"%s\": %d, %08x", rows[i].text, is_one,
+                     lwip_ntohl(address.addr));
+    }
+}
+
 /* ---- Idle */
 
 static void test_idle_guest_wakes_once_a_second(void **state)
@@ -844,4 +889,5 @@ LAN_TESTS(
     LAN_TEST(test_routes_of_two_vifs),
     LAN_TEST(test_answer_leaves_by_the_vif_that_was_asked),
     LAN_TEST(test_backend_that_sends_no_events),
+    LAN_TEST(test_addresses_as_text),
     LAN_TEST(test_idle_guest_wakes_once_a_second))
