@@ -3,6 +3,7 @@
  * What a program asks of a machine: chance, its name, its limits, pages.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -35,6 +36,15 @@ int getentropy(void *to, size_t bytes)
     if (bytes > ENTROPY_MAX)
         return (int)error_result(-EIO);
     return getrandom(to, bytes, 0) < 0 ? (int)error_result(-EIO) : 0;
+}
+
+/* ---- The environment */
+
+int clearenv(void)
+{
+    if (environ)
+        *environ = NULL;
+    return 0;
 }
 
 /* ---- Names and limits */

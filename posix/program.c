@@ -24,9 +24,9 @@
 #include "posix/signal.h"
 #include "posix/wait.h"
 
-/* printf and scanf with floating point, which newlib leaves out of an image
- * that does not ask for it. A program may well print a number. */
-__asm__(".globl _printf_float\n.globl _scanf_float");
+/* The whole printf (musl/stream_print.c), and not newlib's small one. A program
+ * may well print a number. */
+__asm__(".globl stream_vprintf");
 
 /* The malloc of programs (posix_malloc.c). */
 __asm__(".globl posix_malloc_guards");

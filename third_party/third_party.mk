@@ -2,7 +2,7 @@
 #
 # How third-party sources are fetched and built; the Makefile includes this.
 #
-# Guest: $(TP_LIB_C) $(TP_LIB_M) $(TP_LIB_LWIP) $(TP_LIB_EROFS) $(TP_LIB_LFS)
+# Guest: $(TP_LIB_MUSL) $(TP_LIB_C) $(TP_LIB_M) $(TP_LIB_LWIP) $(TP_LIB_EROFS) $(TP_LIB_LFS)
 # $(TP_LIB_SQLITE) $(TP_LIB_LUA) $(TP_OBJ_LUA) $(TP_OBJ_PICO), and the include
 # flags TP_CFLAGS_NEWLIB, TP_INC_XEN, TP_INC_LWIP, TP_INC_EROFS, TP_INC_LFS,
 # TP_INC_SQLITE, TP_INC_LUA, TP_INC_PICO.
@@ -32,6 +32,8 @@ TP_HOST_FLAGS ?= -std=gnu11 -O1 -g -fno-omit-frame-pointer \
 TP_HOST_CC   ?= gcc
 TP_FUZZ_CC   ?= clang
 
+comma := ,
+
 # One line for what is made, or with V=1 the commands themselves.
 TP_Q   = $(if $(filter 1,$(V)),,@)
 TP_SAY = @printf '  %-7s %s\n'
@@ -42,6 +44,7 @@ TP_MAP := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(TP_SRC)/=
 # --- sources ----------------------------------------------------------------
 
 TP_STAMP_SRC_NEWLIB := $(TP_SRC)/newlib.stamp
+TP_STAMP_SRC_MUSL   := $(TP_SRC)/musl.stamp
 TP_STAMP_SRC_LWIP   := $(TP_SRC)/lwip.stamp
 TP_STAMP_SRC_EROFS  := $(TP_SRC)/erofs.stamp
 TP_STAMP_SRC_LFS    := $(TP_SRC)/littlefs.stamp
@@ -58,6 +61,7 @@ $(TP_SRC)/%.stamp: third_party/manifest third_party/fetch
 	@third_party/fetch $*
 
 $(TP_STAMP_SRC_NEWLIB): $(wildcard third_party/patches/newlib/*.patch)
+$(TP_STAMP_SRC_MUSL):   $(wildcard third_party/patches/musl/*.patch)
 $(TP_STAMP_SRC_LWIP):   $(wildcard third_party/patches/lwip/*.patch)
 $(TP_STAMP_SRC_EROFS):  $(wildcard third_party/patches/erofs/*.patch)
 $(TP_STAMP_SRC_LFS):    $(wildcard third_party/patches/littlefs/*.patch)
@@ -85,8 +89,8 @@ $(TP_STAMP_SQLITE): $(TP_STAMP_SRC_SQLITE) third_party/build-sqlite
 
 # --- newlib -----------------------------------------------------------------
 
-TP_LIB_C        := $(TP)/newlib/libc.a
-TP_LIB_M        := $(TP)/newlib/libm.a
+TP_LIB_C        := $(TP)/libc.a
+TP_LIB_M        := $(TP)/libm.a
 TP_STAMP_NEWLIB := $(TP)/newlib.stamp
 
 # gcc's own headers come first, as in every gcc: they include newlib's. It is
@@ -103,17 +107,126 @@ $(TP_STAMP_NEWLIB): $(TP_STAMP_SRC_NEWLIB) third_party/build-newlib \
 	    $(TP_FLAGS)
 	@touch $@
 
-$(TP_LIB_C) $(TP_LIB_M): $(TP_STAMP_NEWLIB) ;
+# Without what is musl's.
+$(TP_LIB_C) $(TP_LIB_M): $(TP)/%: $(TP)/musl.a third_party/without
+	$(TP_Q)third_party/without $(TP)/newlib/$* $< $@
 
-# What our patches changed in newlib, checked on this machine.
+# --- musl: what newlib lacks or has wrongly ---------------------------------
+
+# Folder libc/musl/ says how it fits newlib, which is linked without the members
+# that have the same functions.
+
+# All of long double (exp2l has expm1l in it, floorl ceill and truncl; lgammal is
+# newlib's, as signgam is), which newlib has in part, and in part with double's
+# precision; fenv; those that round twice or the wrong way, or forget a sign.
+TP_MUSL_MATH := $(addsuffix l, acos acosh asin asinh atan atan2 atanh cbrt \
+    copysign cos cosh erf exp exp10 exp2 fabs fdim floor fma fmax fmin \
+    fmod frexp hypot ilogb ldexp llrint llround log log10 log1p log2 \
+    logb lrint lround modf nan nearbyint nextafter nexttoward pow remainder \
+    remquo rint round scalbln scalbn sin sincos sinh sqrt tan tanh tgamma \
+    __cos __math_invalid __polevl __rem_pio2 __sin __tan \
+    __fpclassify __signbit) \
+  __rem_pio2_large fma fmaf nexttoward nexttowardf remquo remquof \
+  rint rintf nearbyint nearbyintf tgamma tgammaf __cos __sin
+TP_MUSL_COMPLEX := $(foreach name, csqrt cexp clog csin ccos ctan csinh ccosh \
+    ctanh __cexp, $(name) $(name)f)
+TP_MUSL_FENV := __flt_rounds fegetexceptflag feholdexcept fesetexceptflag \
+    fesetround feupdateenv fenv
+TP_MUSL_C := $(TP_MUSL_MATH:%=math/%) $(TP_MUSL_FENV:%=fenv/%) \
+    $(TP_MUSL_COMPLEX:%=complex/%) \
+    $(addprefix regex/, fnmatch regcomp regerror regexec tre-mem) \
+    misc/basename misc/dirname prng/random search/insque search/lsearch
+# These know the inside of a FILE.
+TP_MUSL_STREAM := internal/floatscan internal/intscan internal/shgetc \
+    stdlib/strtod stdlib/wcstod
+# Ours, which include some of musl's.
+TP_MUSL_OWN := stream_print stream_scan stream_wide
+# newlib's wide characters of files, which its small stdio is built without.
+TP_MUSL_NEWLIB := fgetwc fgetws fputwc fputws fwide getwc getwchar putwc \
+    putwchar ungetwc wbufw
+
+# The first two as musl itself has it.
+TP_MUSL_FLAGS = -frounding-math -fno-strict-aliasing -w -I. -Ilibc/musl \
+    -Ilibc/include $(TP_CFLAGS_NEWLIB) -D_GNU_SOURCE \
+    -I$(TP_SRC)/musl/src -I$(TP_SRC)/musl/src/internal \
+    -I$(TP_SRC)/musl/arch/generic \
+    -include libc/musl/port.h $(TP_MAP) -MMD -MP
+TP_MUSL_NEEDS = $(TP_STAMP_SRC_MUSL) $(TP_STAMP_NEWLIB) \
+    third_party/third_party.mk libc/musl/port.h libc/musl/stream.h
+
+# Where the machine has an instruction for it, musl has a file of that name.
+TP_MUSL_ASM := $(addprefix math/, acosl asinl atan2l atanl exp2l expl floorl \
+    log10l log1pl log2l logl) fenv/fenv
+TP_MUSL_X86 := $(addprefix math/, fabsl fma fmaf fmodl llrintl lrintl \
+    remainderl remquol rintl sqrtl)
+
+# The source of object $(1), below src/.
+tp_musl_source = $(if $(filter $(1),$(TP_MUSL_ASM)),$(dir $(1))x86_64/$(notdir \
+    $(1)).s,$(if $(filter $(1),$(TP_MUSL_X86)),$(dir $(1))x86_64/$(notdir \
+    $(1)).c,$(1).c))
+
+TP_LIB_MUSL := $(TP)/musl.a
+TP_MUSL_OBJ := $(TP_MUSL_C:%=$(TP)/musl/%.o) $(TP_MUSL_STREAM:%=$(TP)/musl/%.o) \
+    $(TP_MUSL_OWN:%=$(TP)/musl/%.o) $(TP_MUSL_NEWLIB:%=$(TP)/musl/newlib/%.o)
+
+$(TP_LIB_MUSL): $(TP_MUSL_OBJ)
+	$(TP_SAY) MUSL $@
+	$(TP_Q)rm -f $@ && ar rcs $@ $^
+
+$(TP_MUSL_STREAM:%=$(TP)/musl/%.o): TP_MUSL_AS_FILE := -DSTREAM_AS_FILE \
+    -include libc/musl/stream.h
+
+$(TP)/musl/%.o: $(TP_MUSL_NEEDS)
+	@mkdir -p $(@D)
+	$(TP_Q)$(CC) $(TP_FLAGS) $(TP_MUSL_FLAGS) $(TP_MUSL_AS_FILE) \
+	    -c $(TP_SRC)/musl/src/$(call tp_musl_source,$*) -o $@
+
+$(TP_MUSL_OWN:%=$(TP)/musl/%.o): $(TP)/musl/%.o: libc/musl/%.c $(TP_MUSL_NEEDS)
+	@mkdir -p $(@D)
+	$(TP_Q)$(CC) $(TP_FLAGS) $(TP_MUSL_FLAGS) -c $< -o $@
+
+$(TP)/musl/newlib/%.o: $(TP_MUSL_NEEDS)
+	@mkdir -p $(@D)
+	$(TP_Q)$(CC) $(TP_FLAGS) -w -D_WIDE_ORIENT $(TP_CFLAGS_NEWLIB) $(TP_MAP) \
+	    -c $(TP_SRC)/newlib/newlib/libc/stdio/$*.c -o $@
+
+-include $(TP_MUSL_OBJ:.o=.d)
+# Both, checked on this machine: by itself; the small and the whole printf, and
+# all else, line by line against this machine's own C library.
+TP_STRICT := regex.h fenv.h fnmatch.h libgen.h limits.h search.h stdlib.h wchar.h
+TP_CHECKS := check-newlib check-print check-print-whole check-libc
+
 .PHONY: check-newlib
-check-newlib: $(TP)/check-newlib
-	$(TP_SAY) CHECK $<
-	$(TP_Q)$<
+check-newlib: $(TP_CHECKS:%=$(TP)/%) $(TP)/check-print.host $(TP)/check-libc.host
+	$(TP_SAY) CHECK newlib
+	$(TP_Q)printf '#include <%s>\n' $(TP_STRICT) | $(CC) -std=c99 -Wall \
+	    -Werror -D_POSIX_C_SOURCE=200809L -Ilibc/include $(TP_CFLAGS_NEWLIB) \
+	    -fsyntax-only -x c -
+	$(TP_Q)$(TP)/check-newlib
+	$(TP_Q)$(TP)/check-print | diff $(TP)/check-print.host -
+	$(TP_Q)$(TP)/check-print-whole | diff $(TP)/check-print.host -
+	$(TP_Q)$(TP)/check-libc | diff $(TP)/check-libc.host -
 
-$(TP)/check-newlib: third_party/check-newlib.c $(TP_STAMP_NEWLIB)
-	$(TP_Q)$(CC) $(TP_FLAGS) $(TP_CFLAGS_NEWLIB) -Wall -Wextra -fno-builtin \
-	    -static -nostdlib -Wl,-z,noexecstack $< $(TP_LIB_C) -o $@
+TP_CHECK_BUILD = $(CC) $(TP_FLAGS) -Ilibc/include $(TP_CFLAGS_NEWLIB) -Wall \
+    -Wextra -D_GNU_SOURCE -fno-builtin -include third_party/check-system.h \
+    -static -nostdlib -Wl,-z,noexecstack $(1) -Wl,--start-group \
+    $(TP_LIB_MUSL) $(TP_LIB_C) $(TP_LIB_M) -lgcc -Wl,--end-group -o $@
+TP_CHECK_NEEDS := third_party/check-system.h third_party/third_party.mk \
+    $(TP)/musl.a $(TP_LIB_C) $(TP_LIB_M)
+
+$(TP)/check-newlib $(TP)/check-print: $(TP)/%: third_party/%.c $(TP_CHECK_NEEDS)
+	$(TP_Q)$(call TP_CHECK_BUILD,$<)
+
+$(TP)/check-print-whole: third_party/check-print.c $(TP_CHECK_NEEDS)
+	$(TP_Q)$(call TP_CHECK_BUILD,-Wl$(comma)-u$(comma)stream_vprintf $<)
+
+$(TP)/check-libc: third_party/check-libc.c $(TP_CHECK_NEEDS)
+	$(TP_Q)$(call TP_CHECK_BUILD,-Wl$(comma)-u$(comma)stream_vprintf $<)
+
+$(TP)/%.host: third_party/%.c
+	@mkdir -p $(@D)
+	$(TP_Q)$(TP_HOST_CC) -O1 -w -D_GNU_SOURCE -fno-builtin $< -lm -o $@.elf
+	$(TP_Q)$@.elf >$@
 
 # The flags in a file that changes only when they do.
 .PHONY: tp-always

@@ -4,6 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fenv.h>
+#include <fnmatch.h>
+#include <libgen.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +18,7 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
 
 int run_arguments(int argc, char **argv)
 {
@@ -159,7 +164,10 @@ static void test_time(void)
     gettimeofday(&now, NULL);
     check(llabs((long long)now.tv_sec - (long long)time(NULL)) <= 1, "time");
     check(times(&tms) != (clock_t)-1 && tms.tms_utime > 0, "times");
-    check(clock() != (clock_t)-1, "clock");
+    check(CLOCKS_PER_SEC == 1000000 && sysconf(_SC_CLK_TCK) == CLOCKS_PER_SEC,
+          "CLOCKS_PER_SEC");
+    cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - (double)clock() / CLOCKS_PER_SEC;
+    check(cpu > -0.1 && cpu < 0.1, "clock");
     tm = localtime(&t);
     check(tm && tm->tm_year == 71 && tm->tm_hour == 0, "local time is UTC");
     check(sleep(0) == 0, "sleep");
@@ -216,6 +224,39 @@ static void test_floats(void)
           "strtod");
 }
 
+/* What libc/musl/ is for; third_party/check-libc.c has more of each. */
+static void test_library(void)
+{
+    char text[80], path[] = "/usr/lib/";
+    wchar_t wide[20];
+    regex_t regex;
+    regmatch_t match;
+    volatile double one = 1;
+
+    snprintf(text, sizeof(text), "%.12g %#o %ls", 1000000000005.0, 0, L"wide");
+    check(!strcmp(text, "1e+12 0 wide"), "snprintf");
+    snprintf(text, sizeof(text), "%2$s %1$s %3$Lg", "a", "b", 1e4000L);
+    check(!strcmp(text, "b a 1e+4000"), "snprintf by number");
+    check(swprintf(wide, 20, L"%d%ls", 12, L"x") == 3 && !wcscmp(wide, L"12x"),
+          "swprintf");
+    check(!strcmp(basename(path), "lib") && !strcmp(dirname(path), "/usr"),
+          "basename, dirname");
+    check(!fnmatch("*.[ch]", "a.c", 0) && fnmatch("*.[ch]", "a.o", 0),
+          "fnmatch");
+    check(!regcomp(&regex, "b(c|d)+", REG_EXTENDED) &&
+              !regexec(&regex, "abcdc", 1, &match, 0) && match.rm_so == 1 &&
+              match.rm_eo == 5,
+          "regcomp, regexec");
+    regfree(&regex);
+    fesetround(FE_UPWARD);
+    check(one / 3 > 0.33333333333333334, "fesetround");
+    fesetround(FE_TONEAREST);
+    setenv("GONE", "1", 1);
+    check(!clearenv() && !getenv("GONE"), "clearenv");
+    check(!setenv("BACK", "2", 1) && !strcmp(getenv("BACK"), "2"),
+          "setenv after it");
+}
+
 /* There is no other process. */
 static void test_commands(void)
 {
@@ -231,6 +272,7 @@ int run_basics(int argc, char **argv)
 {
     (void)argc, (void)argv;
     test_floats();
+    test_library();
     test_commands();
     test_stdio();
     test_descriptors();
