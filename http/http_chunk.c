@@ -12,12 +12,21 @@
 
 enum {
     SIZE,
-    EXTENSION,
+    SIZE_BLANK, /* behind a size or an extension: only another one follows */
+    NAME_START,
+    NAME,
+    NAME_BLANK,
+    VALUE_START,
+    VALUE,
+    QUOTED,
+    ESCAPED,
+    QUOTED_END,
     SIZE_LF,
     DATA,
     DATA_CR,
     DATA_LF,
     LINE,
+    TRAILER_NAME,
     TRAILER,
     TRAILER_LF,
     END_LF,
@@ -38,6 +47,20 @@ static bool is_text(unsigned char c)
     return c == '\t' || (c >= ' ' && c != 0x7f);
 }
 
+static bool is_blank(unsigned char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* What may follow a size, or a whole extension of it. */
+static int size_end(unsigned char c)
+{
+    return c == ';'      ? NAME_START
+           : c == '\r'   ? SIZE_LF
+           : is_blank(c) ? SIZE_BLANK
+                         : BAD;
+}
+
 static int size_step(struct http_chunk *chunk, unsigned char c)
 {
     int digit = hex_digit(c);
@@ -52,7 +75,46 @@ static int size_step(struct http_chunk *chunk, unsigned char c)
     if (!chunk->digits || chunk->left > HTTP_BODY_MAX)
         return BAD;
     chunk->digits = 0;
-    return c == ';' ? EXTENSION : c == '\r' ? SIZE_LF : BAD;
+    return size_end(c);
+}
+
+/* ;name, ;name=token, ;name="quoted", with blanks around ';' and '='. */
+static int extension_step(int state, unsigned char c)
+{
+    bool is_token = http_field_is_token(c);
+
+    switch (state) {
+    case SIZE_BLANK:
+        return c == ';' ? NAME_START : is_blank(c) ? SIZE_BLANK : BAD;
+    case NAME_START:
+        return is_token ? NAME : is_blank(c) ? NAME_START : BAD;
+    case NAME:
+        return is_token      ? NAME
+               : c == '='    ? VALUE_START
+               : is_blank(c) ? NAME_BLANK
+                             : size_end(c);
+    case NAME_BLANK:
+        return c == '='      ? VALUE_START
+               : c == ';'    ? NAME_START
+               : is_blank(c) ? NAME_BLANK
+                             : BAD;
+    case VALUE_START:
+        return c == '"'      ? QUOTED
+               : is_token    ? VALUE
+               : is_blank(c) ? VALUE_START
+                             : BAD;
+    case VALUE:
+        return is_token ? VALUE : size_end(c);
+    case QUOTED:
+        return c == '"'     ? QUOTED_END
+               : c == '\\'  ? ESCAPED
+               : is_text(c) ? QUOTED
+                            : BAD;
+    case ESCAPED:
+        return is_text(c) ? QUOTED : BAD;
+    default: /* QUOTED_END */
+        return size_end(c);
+    }
 }
 
 /* The state after this byte. */
@@ -61,8 +123,6 @@ static int step(struct http_chunk *chunk, unsigned char c)
     switch (chunk->state) {
     case SIZE:
         return size_step(chunk, c);
-    case EXTENSION:
-        return c == '\r' ? SIZE_LF : is_text(c) ? EXTENSION : BAD;
     case SIZE_LF:
         return c != '\n' ? BAD : chunk->left ? DATA : LINE;
     case DATA:
@@ -72,15 +132,19 @@ static int step(struct http_chunk *chunk, unsigned char c)
     case DATA_LF:
         return c == '\n' ? SIZE : BAD;
     case LINE:
-        return c == '\r' ? END_LF : is_text(c) ? TRAILER : BAD;
+        return c == '\r' ? END_LF : http_field_is_token(c) ? TRAILER_NAME : BAD;
+    case TRAILER_NAME:
+        return c == ':' ? TRAILER : http_field_is_token(c) ? TRAILER_NAME : BAD;
     case TRAILER:
         return c == '\r' ? TRAILER_LF : is_text(c) ? TRAILER : BAD;
     case TRAILER_LF:
         return c == '\n' ? LINE : BAD;
     case END_LF:
         return c == '\n' ? END : BAD;
-    default:
+    case BAD:
         return BAD;
+    default:
+        return extension_step(chunk->state, c);
     }
 }
 

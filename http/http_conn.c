@@ -143,6 +143,24 @@ static int page_make(struct http_conn *conn, const struct http_page *page,
     return 503;
 }
 
+/* Where the client is to go instead, with the query it came with. */
+static int redirect_make(struct http_conn *conn,
+                         const struct http_request *request)
+{
+    const char *url = conn->file->url;
+
+    if (!http_site_claim(conn->site, HTTP_LOCATION_MAX))
+        return 503;
+    http_text_growing(&conn->text, HTTP_LOCATION_MAX);
+    http_text_add_bytes(&conn->text, url, strlen(url) - strlen("index.html"));
+    http_text_add_bytes(&conn->text, request->query.at, request->query.bytes);
+    http_site_release(conn->site, HTTP_LOCATION_MAX - conn->text.size);
+    if (!conn->text.failed)
+        return 301;
+    answer_drop(conn);
+    return 414;
+}
+
 static int file_find(struct http_conn *conn, struct http_request *request,
                      struct http_part *part)
 {
@@ -153,6 +171,8 @@ static int file_find(struct http_conn *conn, struct http_request *request,
     if (!content_of(conn, &content))
         return target.status;
     part->end = content.bytes;
+    if (target.status == 301)
+        return redirect_make(conn, request);
     if (target.status != 200)
         return target.status;
     return http_wants_judge(&request->wants, &content, request->is_head, part);
@@ -329,8 +349,6 @@ static void reply_describe(const struct http_conn *conn,
                            const struct http_content *content,
                            struct http_reply *reply)
 {
-    const struct http_file *file = conn->file;
-
     *reply = (struct http_reply){
         .status = conn->status,
         .is_head = conn->is_head,
@@ -345,11 +363,11 @@ static void reply_describe(const struct http_conn *conn,
         reply->part.end = content->bytes;
     if (conn->status != 301)
         return;
-    if (file)
-        reply->location = (struct http_field){
-            file->url, strlen(file->url) - strlen("index.html")};
-    else
+    if (conn->stream)
         reply->location = conn->stream->folder;
+    else
+        reply->location =
+            (struct http_field){conn->text.bytes, conn->text.used};
 }
 
 static void head_output(struct http_conn *conn, char *buffer,

@@ -35,7 +35,7 @@ struct http_conn {
     const struct http_file *file; /* of the answer, or NULL */
     const struct http_page *page; /* of the answer, or NULL */
     struct http_stream *stream;   /* of the answer, or NULL */
-    struct http_text text;        /* the page's contents */
+    struct http_text text;        /* the page's contents, or where to go */
     struct http_part body;        /* of the answer, not taken yet */
     uint32_t skip_bytes;          /* of the request's body, not chunked */
     struct http_chunk chunk;

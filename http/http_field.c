@@ -14,6 +14,11 @@ bool http_field_is(struct http_field field, const char *word)
            strncasecmp(field.at, word, field.bytes) == 0;
 }
 
+bool http_field_is_token(unsigned char c)
+{
+    return c > ' ' && c < 0x7f && !strchr("\"(),/:;<=>?@[\\]{}", c);
+}
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t';

@@ -14,6 +14,8 @@ struct http_field {
     size_t bytes;
 };
 
+/* May it be in a token (RFC 9110, 5.6.2)? */
+bool http_field_is_token(unsigned char c);
 /* Is it this word, in whatever case? */
 bool http_field_is(struct http_field field, const char *word);
 /* Without blanks at both ends. */

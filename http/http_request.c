@@ -89,12 +89,31 @@ static int take_content_length(struct http_request *request,
 static int take_transfer_encoding(struct http_request *request,
                                   struct http_field value)
 {
-    if (request->is_chunked || request->is_http10)
+    struct http_field coding;
+
+    if (request->is_http10)
         return broken(request, 400);
-    if (!http_field_is(value, "chunked"))
-        return broken(request, 501);
-    request->is_chunked = true;
+    request->has_coding = true;
+    while (http_field_next(&value, ',', &coding)) {
+        if (!coding.bytes)
+            continue;
+        if (request->is_chunked)
+            return broken(request, 400);
+        request->is_chunked = http_field_is(coding, "chunked");
+        request->is_coded |= !request->is_chunked;
+    }
     return 0;
+}
+
+/* Where the body ends can only be known if the last coding is chunked, once,
+ * without parameters (RFC 9112, 6.3). No other coding is known here. */
+static int judge_codings(struct http_request *request)
+{
+    if (!request->has_coding)
+        return 0;
+    if (!request->is_chunked || request->has_length)
+        return broken(request, 400);
+    return request->is_coded ? broken(request, 501) : 0;
 }
 
 static int take_expect(struct http_request *request, struct http_field value)
@@ -145,8 +164,9 @@ static int take_fields(struct http_request *request,
         status = take_field(request, &list[i]);
     if (status)
         return status;
-    if (request->is_chunked && request->has_length)
-        return broken(request, 400);
+    status = judge_codings(request);
+    if (status)
+        return status;
     if (!request->has_host && !request->is_http10)
         return broken(request, 400);
     if (request->body_bytes > HTTP_BODY_MAX)
@@ -162,8 +182,7 @@ static bool is_token(struct http_field text)
     size_t i;
 
     for (i = 0; i < text.bytes; i++)
-        if (text.at[i] < '!' || text.at[i] > '~' ||
-            strchr("\"(),/:;<=>?@[\\]{}", text.at[i]))
+        if (!http_field_is_token((unsigned char)text.at[i]))
             return false;
     return text.bytes > 0;
 }
@@ -215,8 +234,6 @@ static int path_decode(char *path, struct http_field from)
                 return -1;
             c = (char)(high << 4 | low);
             i += 2;
-        } else if (c == '#' || c <= ' ' || c == 0x7f) {
-            return -1;
         }
         if (c == '\0')
             return -1;
@@ -255,6 +272,19 @@ static bool path_normalise(char *path)
     return true;
 }
 
+/* RFC 3986 has fewer characters than this, but browsers send some of the others
+ * as they are (https://url.spec.whatwg.org). */
+static bool is_target(struct http_field target)
+{
+    for (size_t i = 0; i < target.bytes; i++) {
+        char c = target.at[i];
+
+        if (c <= ' ' || c >= 0x7f || strchr("\"#<>", c))
+            return false;
+    }
+    return true;
+}
+
 /* Take "http://authority" off an absolute-form target. */
 static bool target_strip(struct http_field *target)
 {
@@ -282,8 +312,12 @@ static int take_target(struct http_request *request, struct http_field target)
         return 414;
     if (!target.bytes || (target.at[0] != '/' && !target_strip(&target)))
         return 400;
-    if (path_decode(path, target) < 0)
+    if (!is_target(target) || path_decode(path, target) < 0)
         return 400;
+    request->query.at = memchr(target.at, '?', target.bytes);
+    if (request->query.at)
+        request->query.bytes =
+            (size_t)(target.at + target.bytes - request->query.at);
     if (path[0] == '\0')
         strcpy(path, "/"); /* "http://host" and "http://host?query" */
     return path[0] == '/' && path_normalise(path) ? 0 : 400;

@@ -31,9 +31,11 @@ struct http_request {
     /* Method and target as they were sent; only while the bytes are there. */
     const char *method, *target;
     size_t method_bytes, target_bytes;
+    struct http_field query; /* of the target, with its '?'; or not there */
     struct http_wants wants;
     /* the parser's: */
     bool has_length, has_host, keep_alive;
+    bool has_coding, is_coded; /* Transfer-Encoding: any; other than chunked */
     /* Decoded, normalised, begins with '/'; it has no NUL inside, no "." or
      * ".." segment. Set when status is 0. There is room to add an index. */
     char path[HTTP_TARGET_MAX + sizeof("/index.html")];

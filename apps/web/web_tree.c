@@ -54,6 +54,7 @@ struct web_stream {
     unsigned nr_codings, coding;
     bool is_chunked;
     struct http_text text; /* of a list, or a redirect */
+    struct http_field query; /* the request's, for a redirect */
     char etag[ETAG_MAX];
     size_t claimed;    /* bytes of the site's budget */
     size_t path_bytes; /* of the file, without what is tried behind it */
@@ -359,7 +360,7 @@ static void on_index(struct fs_request *request)
 }
 
 /* A folder without its slash: the client has to add it, so that relative links
- * in it work. */
+ * in it work. Its query stays. */
 static void redirect(struct web_stream *s)
 {
     struct http_text *text = &s->text;
@@ -367,6 +368,7 @@ static void redirect(struct web_stream *s)
     http_text_growing(text, HTTP_LOCATION_MAX);
     web_list_add_url(text, s->path + strlen(s->tree->root));
     http_text_add(text, "/");
+    http_text_add_bytes(text, s->query.at, s->query.bytes);
     s->stream.folder = (struct http_field){text->bytes, text->used};
     http_conn_found(s->stream.conn, text->failed ? 414 : 301);
 }
@@ -593,7 +595,8 @@ static struct web_stream *stream_create(struct web_tree *tree,
 
     if (tree->site->access)
         line = http_request_line(request);
-    size = sizeof(*s) + path_room + fields_bytes(wants) + line.bytes;
+    size = sizeof(*s) + path_room + fields_bytes(wants) + line.bytes +
+           request->query.bytes;
     if (!http_site_claim(tree->site, size))
         return NULL;
     s = calloc(1, size);
@@ -607,12 +610,14 @@ static struct web_stream *stream_create(struct web_tree *tree,
     s->stream.conn = conn;
     s->stream.wants = *wants;
     s->stream.line = line;
+    s->query = request->query;
     s->stream.content.changed_s = HTTP_NO_DATE;
     rest = s->path + path_room;
     keep(&rest, &s->stream.wants.if_match);
     keep(&rest, &s->stream.wants.if_none_match);
     keep(&rest, &s->stream.wants.if_range);
     keep(&rest, &s->stream.line);
+    keep(&rest, &s->query);
     strcpy(s->path, tree->root);
     tree->stats.open++;
     return s;

@@ -274,7 +274,33 @@ static void test_folder_redirects(void **state)
     assert_int_equal(response.status, 301);
     assert_field(&response, "Location", "/docs/");
     response = ask(GET("/%c3%a4?x=1"));
-    assert_field(&response, "Location", "/%C3%A4/");
+    assert_field(&response, "Location", "/%C3%A4/?x=1");
+    assert_int_equal(site.buffers, 0);
+    response = ask(GET("/docs?"));
+    assert_field(&response, "Location", "/docs/?");
+    response = ask(GET("/docs?a=%22&b=/../x?%zz"));
+    assert_field(&response, "Location", "/docs/?a=%22&b=/../x?%zz");
+    response = ask(GET("http://x/docs?q"));
+    assert_field(&response, "Location", "/docs/?q");
+}
+
+/* A redirect that would be longer than heads are. */
+static void test_redirect_with_a_long_query(void **state)
+{
+    char request[HTTP_TARGET_MAX + 100];
+    struct response response;
+
+    (void)state;
+    for (int bytes = 900; bytes < HTTP_TARGET_MAX - 10; bytes += 41) {
+        snprintf(request, sizeof(request), "GET /docs?%0*d HTTP/1.1\r\n" H END,
+                 bytes, 0);
+        response = ask(request);
+        assert_int_equal(response.status,
+                         bytes + 7 < HTTP_LOCATION_MAX ? 301 : 414);
+        assert_int_equal(site.buffers, 0);
+    }
+    site.buffers_max = 1000;
+    assert_int_equal(ask(GET("/docs?q")).status, 503);
 }
 
 static void test_empty_file(void **state)
@@ -372,6 +398,17 @@ static void test_paths(void **state)
         {"https://x/", 400},
         {"ftp://x/", 400},
         {"/\xc3\xa4/", 400},
+        {"/\xb6", 400},
+        {"/?\xb6", 400},
+        {"/?\xc3\xa4", 400},
+        {"/?a\"b", 400},
+        {"/?<b>", 400},
+        {"/?a#b", 400},
+        {"/\"", 400},
+        {"/<>", 400},
+        {"http://x/?\xff", 400},
+        {"/?[a]={b|c}^`\\'~!$&()*+,;:@%zz%", 200}, /* browsers do */
+        {"/a|b", 404},
     };
     char request[256];
 
@@ -778,7 +815,9 @@ static void test_body_is_skipped(void **state)
         "POST / HTTP/1.1\r\n" H "Transfer-Encoding: Chunked\r\n\r\n"
         "5\r\nGET /\r\n0\r\n\r\n" GET("/"),
         "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n"
-        "00a;x=\"y\"\r\n0\r\n\r\n0\r\n\r\n\r\n1;\r\nx\r\n"
+        "00a;x=\"y\"\r\n0\r\n\r\n0\r\n\r\n\r\n1;a\r\nx\r\n"
+        "1 ; a\t;b=c;d = e ;f=\"\"\r\nx\r\n"
+        "1;g=\"\\\"; h=\\\\\t\xb6\";i=\"j\" \t;k\r\nx\r\n"
         "0;last\r\nTrailer: 1\r\nX:\r\n\r\n" GET("/"),
     };
 
@@ -817,9 +856,21 @@ static void test_smuggling(void **state)
         {POST "Content-Length : 5\r\n\r\nabcde", 400},
         {POST TE TE "\r\n0\r\n\r\n", 400},
         {POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
-        {POST "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 501},
-        {POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501},
-        {POST "Transfer-Encoding:\r\n\r\n0\r\n\r\n", 501},
+        {POST "Transfer-Encoding: gzip\r\n" TE "\r\n0\r\n\r\n", 501},
+        {POST "Transfer-Encoding: ,gzip,, chunked ,\r\n\r\n0\r\n\r\n", 501},
+        {POST "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", 400},
+        {POST TE "Transfer-Encoding: gzip\r\n\r\n0\r\n\r\n", 400},
+        {POST TE "Transfer-Encoding:\r\nContent-Length: 5\r\n\r\n", 400},
+        {POST "Transfer-Encoding: gzip\r\n\r\n0\r\n\r\n", 400},
+        {POST "Transfer-Encoding: gzip\r\nContent-Length: 5\r\n\r\n", 400},
+        {POST "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400},
+        {POST "Transfer-Encoding: gzip, chunked, chunked\r\n\r\n0\r\n", 400},
+        {POST "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n", 400},
+        {POST "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", 400},
+        {POST "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 400},
+        {POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400},
+        {POST "Transfer-Encoding:\r\n\r\n0\r\n\r\n", 400},
+        {POST "Transfer-Encoding: ,\r\n\r\n0\r\n\r\n", 400},
         {POST "Transfer-Encoding: \x0b"
               "chunked\r\n\r\n0\r\n\r\n",
          400},
@@ -843,6 +894,30 @@ static void test_smuggling(void **state)
         {POST TE "\r\n0\r\nX: \x01\r\n\r\n", 400},
         {POST TE "\r\n0\r\nX: y\n\r\n", 400},
         {POST TE "\r\n0\r\n\n", 400},
+        /* Chunk extensions, and trailers */
+        {POST TE "\r\n2;\r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2; \r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2;;a\r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2;=b\r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2;a=\r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2;a=;b\r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2;a=\"\r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2;a=\"b\r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2;a=b\"\r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2;a=\"b\\\"\r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2;a=\"b\"c\r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2;\"a\"=b\r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2;a b\r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2;a=b=c\r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2;a \r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2;a=b \r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2;\xb6\r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n2 3\r\nab\r\n0\r\n\r\n", 400},
+        {POST TE "\r\n0;\r\n\r\n", 400},
+        {POST TE "\r\n0\r\nnothing\r\n\r\n", 400},
+        {POST TE "\r\n0\r\n: x\r\n\r\n", 400},
+        {POST TE "\r\n0\r\nX : y\r\n\r\n", 400},
+        {POST TE "\r\n0\r\nX: y\r\n z\r\n\r\n", 400},
     };
     char request[512];
 
@@ -1142,6 +1217,7 @@ int main(void)
         test(test_lost_page),
         test(test_lost_without_a_page),
         test(test_folder_redirects),
+        test(test_redirect_with_a_long_query),
         test(test_empty_file),
         test(test_generated_page),
         test(test_page_too_large_or_no_budget),
