@@ -353,6 +353,20 @@ static int check_root(struct state *state)
     return S_ISDIR(state->inode.i_mode) ? 0 : -EFSCORRUPTED;
 }
 
+/* mkfs.erofs gives each image a UUID, unless it is told one; the checksum is of
+ * the superblock and of what lies behind it in its block. FNV-1a of both. */
+static uint64_t image_id(const struct erofs_sb_info *sbi)
+{
+    static const uint8_t none[sizeof(sbi->uuid)];
+    uint64_t id = 0xcbf29ce484222325 ^ sbi->checksum;
+
+    if (!memcmp(sbi->uuid, none, sizeof(none)))
+        return 0;
+    for (unsigned i = 0; i < sizeof(sbi->uuid); i++)
+        id = (id ^ sbi->uuid[i]) * 0x100000001b3;
+    return id ? id : 1;
+}
+
 static int erofs_mount(struct fs_mount *mount)
 {
     struct state *state = calloc(1, sizeof(*state));
@@ -365,6 +379,8 @@ static int erofs_mount(struct fs_mount *mount)
     err = erofs_read_superblock(&state->sbi);
     if (!err)
         err = check_root(state);
+    mount->is_image = true;
+    mount->image_id = image_id(&state->sbi);
     if (err)
         erofs_unmount(mount);
     return error_of(err);

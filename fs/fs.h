@@ -148,6 +148,11 @@ struct fs_mount {
     bool must_write; /* :rw or :new was said */
     bool make;       /* :new: a new file system, if the disk is empty */
     bool leaving;
+    /* It was made as a whole and never changes: an EROFS image. Its files'
+     * times are what its maker liked. image_id is another one for another
+     * image; 0: it does not say which one it is. */
+    bool is_image;
+    uint64_t image_id;
 };
 
 struct fs {

@@ -38,9 +38,10 @@ static void take_if_none_match(struct http_wants *wants,
     wants->if_none_match = value;
 }
 
+/* Two of them are none that holds. */
 static void take_if_range(struct http_wants *wants, struct http_field value)
 {
-    wants->if_range = value;
+    wants->if_range = wants->if_range.at ? (struct http_field){"", 0} : value;
 }
 
 static void take_if_modified(struct http_wants *wants, struct http_field value)
@@ -210,8 +211,8 @@ static int judge_conditions(const struct http_wants *wants,
     return 200;
 }
 
-/* Is it still that of which the client has a part already? A date says so only
- * where it would be a strong tag. */
+/* Is it still that of which the client has a part already (RFC 9110, 13.1.5)?
+ */
 static bool is_same(struct http_field if_range,
                     const struct http_content *content)
 {
@@ -224,7 +225,7 @@ static bool is_same(struct http_field if_range,
         return is_same_tag(if_range, tag, false);
     date_s = http_date_read(if_range);
     return date_s != HTTP_NO_DATE && date_s == content->changed_s &&
-           !is_weak(tag);
+           content->has_strong_date;
 }
 
 static int judge_range(const struct http_wants *wants, uint64_t bytes,

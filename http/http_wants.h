@@ -18,6 +18,8 @@ struct http_content {
     int64_t changed_s;  /* since 1970; HTTP_NO_DATE: unknown */
     uint64_t bytes;     /* HTTP_UNKNOWN_BYTES: as many as there will be */
     bool varies;        /* with Accept-Encoding */
+    /* changed_s is a strong validator (RFC 9110, 8.8.2.2). */
+    bool has_strong_date;
 };
 #define HTTP_UNKNOWN_BYTES UINT64_MAX
 

@@ -29,8 +29,8 @@
 /* Open at once: what the path names, and what is sent instead of it. Or the
  * file and a folder for each coding that has such a name. */
 #define FILES_MAX (1 + HTTP_CODINGS)
-/* A tag: three numbers in hexadecimal, and what is around them. */
-#define ETAG_MAX  (3 * 16 + 8)
+/* A tag: four numbers in hexadecimal, and what is around them. */
+#define ETAG_MAX  (4 * 16 + 9)
 #define ENTRIES   (HTTP_PIECE_BYTES / sizeof(struct fs_entry))
 
 #define INDEX "index.html"
@@ -53,7 +53,7 @@ struct web_stream {
     enum http_coding codings[HTTP_CODINGS];
     unsigned nr_codings, coding;
     bool is_chunked;
-    struct http_text text; /* of a list, or a redirect */
+    struct http_text text;   /* of a list, or a redirect */
     struct http_field query; /* the request's, for a redirect */
     char etag[ETAG_MAX];
     size_t claimed;    /* bytes of the site's budget */
@@ -170,23 +170,36 @@ static int64_t now_s(const struct web_tree *tree)
     return tree->site->wall_s ? tree->site->wall_s() : 0;
 }
 
-/* Two versions of a file have different tags if their sizes or times differ.
- * That is sure where nothing is written, or not any more in that second. */
+/* Is each version of the file sure to have a tag of its own (RFC 9110, 8.8.1)?
+ * In an image if that says which one it is; else by size and time, once nothing
+ * can be written any more in that second. */
+static bool is_strong(const struct web_stream *s)
+{
+    const struct fs_mount *mount = s->file->mount;
+    uint64_t changed = s->file->stat.changed_s;
+
+    if (mount->is_image)
+        return mount->image_id;
+    return changed && (int64_t)changed + 1 < now_s(s->tree);
+}
+
 static void tag_write(struct web_stream *s)
 {
+    const struct fs_mount *mount = s->file->mount;
     const struct fs_stat *stat = &s->file->stat;
-    int64_t now = now_s(s->tree);
-    bool is_strong = s->file->mount->read_only ||
-                     (stat->changed_s && (int64_t)stat->changed_s + 1 < now);
     struct http_text text;
 
     http_text_fixed(&text, s->etag, sizeof(s->etag));
-    http_text_add(&text, is_strong ? "\"" : "W/\"");
+    http_text_add(&text, is_strong(s) ? "\"" : "W/\"");
     add_hex(&text, stat->id);
     http_text_add(&text, "-");
     add_hex(&text, stat->bytes);
     http_text_add(&text, "-");
     add_hex(&text, stat->changed_s);
+    if (mount->image_id) {
+        http_text_add(&text, "-");
+        add_hex(&text, mount->image_id);
+    }
     http_text_add(&text, "\"");
     http_text_add_char(&text, '\0');
 }
@@ -212,6 +225,7 @@ static void found(struct web_stream *s, int status)
     content->etag = s->etag;
     content->bytes = s->file->stat.bytes;
     content->changed_s = changed_s(s);
+    content->has_strong_date = is_strong(s) && !s->file->mount->is_image;
     http_conn_found(s->stream.conn, status);
 }
 

@@ -48,6 +48,7 @@ static struct web_tree tree;
 static char *image;
 static size_t image_bytes;
 static bool is_ready, is_stopped;
+static void (*edit)(void); /* an image before it is mounted */
 
 /* ---- A machine that serves an image */
 
@@ -103,6 +104,8 @@ static void boot(const char *name, const char *root)
     struct fake_config config = {0};
 
     load(name);
+    if (edit)
+        edit();
     config.module = image;
     config.module_bytes = image_bytes;
     fake_start(&config);
@@ -573,6 +576,90 @@ static void conditions_are_kept(void **state)
                               "Mon, 13 Nov 2023 22:13:20 GMT\r\n"),
                      412);
     assert_int_equal(get_with("/none", "If-Match: \"x\"\r\n"), 404);
+    finish();
+}
+
+/* ---- Another image in the place of the one before */
+
+#define UUID_AT (1024 + 48) /* in the superblock */
+
+static void change_page(void)
+{
+    char *page = image, *end = image + image_bytes - 13;
+
+    while (page < end && memcmp(page, "page as it is", 13) != 0)
+        page++;
+    assert_true(page < end);
+    memcpy(page, "PAGE AS IT IS", 13);
+}
+
+static void renew(void)
+{
+    image[UUID_AT + 3]++;
+    change_page();
+}
+
+static void forget(void)
+{
+    memset(image + UUID_AT, 0, 16);
+}
+
+/* Same size, same time, same place: the image is what makes the difference. */
+static void another_image_has_other_tags(void **state)
+{
+    char tag[200], fields[400];
+
+    (void)state;
+    start("site");
+    get("/page.html");
+    strcpy(tag, field_of("ETag"));
+    assert_true(tag[0] == '"');
+    finish();
+    start("site"); /* the same one again, after a restart */
+    snprintf(fields, sizeof(fields), "If-None-Match: %s\r\n", tag);
+    assert_int_equal(get_with("/page.html", fields), 304);
+    finish();
+    edit = renew;
+    start("site");
+    edit = NULL;
+    assert_int_equal(get_with("/page.html", fields), 200);
+    assert_body("PAGE AS IT IS");
+    snprintf(fields, sizeof(fields), "If-Match: %s\r\n", tag);
+    assert_int_equal(get_with("/page.html", fields), 412);
+    snprintf(fields, sizeof(fields), "Range: bytes=5-6\r\nIf-Range: %s\r\n",
+             tag);
+    assert_int_equal(get_with("/page.html", fields), 200);
+    assert_body("PAGE AS IT IS");
+    /* Its date is the same, and no proof of anything. */
+    assert_int_equal(get_with("/page.html", "Range: bytes=5-6\r\n"
+                                            "If-Range: " CHANGED "\r\n"),
+                     200);
+    assert_int_equal(get_with("/page.html", "Range: bytes=5-6\r\n"), 206);
+    finish();
+}
+
+/* An image that does not say which one it is: nothing is put together from
+ * parts, but what has the same size and time may be taken for the same. */
+static void images_without_a_name_have_weak_tags(void **state)
+{
+    char tag[200], fields[400];
+
+    (void)state;
+    edit = forget;
+    start("site");
+    edit = NULL;
+    get("/page.html");
+    strcpy(tag, field_of("ETag"));
+    assert_memory_equal(tag, "W/\"", 3);
+    snprintf(fields, sizeof(fields), "If-None-Match: %s\r\n", tag);
+    assert_int_equal(get_with("/page.html", fields), 304);
+    snprintf(fields, sizeof(fields), "Range: bytes=5-6\r\nIf-Range: %s\r\n",
+             tag);
+    assert_int_equal(get_with("/page.html", fields), 200);
+    snprintf(fields, sizeof(fields), "Range: bytes=5-6\r\nIf-Range: %s\r\n",
+             tag + 2);
+    assert_int_equal(get_with("/page.html", fields), 200);
+    assert_int_equal(get_with("/page.html", "Range: bytes=5-6\r\n"), 206);
     finish();
 }
 
@@ -1113,9 +1200,17 @@ static void tags_are_weak_while_a_file_may_change(void **state)
     start_made(100, false);
     get("/made");
     assert_field("ETag", "\"7-64-6b0121db\"");
+    assert_int_equal(get_with("/made",
+                              "Range: bytes=0-1\r\n"
+                              "If-Range: Sat, 21 Nov 2026 04:45:15 GMT\r\n"),
+                     206);
     made.changed_s = NOW_S;
     get("/made");
     assert_field("ETag", "W/\"7-64-6b0125c3\"");
+    assert_int_equal(get_with("/made",
+                              "Range: bytes=0-1\r\n"
+                              "If-Range: Sat, 21 Nov 2026 05:01:55 GMT\r\n"),
+                     200);
     assert_field("Last-Modified", "Sat, 21 Nov 2026 05:01:55 GMT");
     made.changed_s = NOW_S + 100; /* a clock that was wrong */
     get("/made");
@@ -1171,6 +1266,8 @@ int main(void)
         cmocka_unit_test(a_body_is_skipped_meanwhile),
         cmocka_unit_test(any_range_is_right),
         cmocka_unit_test(conditions_are_kept),
+        cmocka_unit_test(another_image_has_other_tags),
+        cmocka_unit_test(images_without_a_name_have_weak_tags),
         cmocka_unit_test(long_conditions_are_refused),
         cmocka_unit_test(variants_are_sent_to_who_accepts_them),
         cmocka_unit_test(folders_are_listed),

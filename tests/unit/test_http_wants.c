@@ -107,6 +107,7 @@ static int judge(bool is_weak)
         .type = "text/plain",
         .etag = is_weak ? "W/\"a\"" : "\"a\"",
         .changed_s = 784111777,
+        .has_strong_date = !is_weak,
         .bytes = 10,
     };
     struct http_part part;
@@ -143,6 +144,11 @@ static void conditions_have_their_order(void **state)
         {206, 200, {"Range: bytes=1-2", "If-Range: " THEN}},
         {200, 200, {"Range: bytes=1-2", "If-Range: " AFTER}},
         {200, 200, {"Range: bytes=1-2", "If-Range: nonsense"}},
+        {200, 200, {"Range: bytes=1-2", "If-Range: *"}},
+        {200, 200, {"Range: bytes=1-2", "If-Range: \"a\", \"a\""}},
+        {200, 200, {"Range: bytes=1-2", "If-Range: \"b\"", "If-Range: \"a\""}},
+        {200, 200, {"If-Range: \"a\""}},
+        {412, 412, {"Range: bytes=1-2", "If-Range: \"a\"", "If-Match: \"b\""}},
         {416, 416, {"Range: bytes=10-"}},
         {304, 304, {"Range: bytes=10-", "If-Modified-Since: " THEN}},
     };
