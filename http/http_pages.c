@@ -59,14 +59,43 @@ static bool list_take(struct list *list, const struct http_source *source)
     return !list->failed;
 }
 
-/* A name as words: "rx_frames" as "Rx frames". */
+/* How the beginning of a name reads; NULL: as it is. */
+static const char *read_word(const char *name, size_t *bytes)
+{
+    static const struct {
+        char name[9], text[14];
+    } words[] = {
+        {"rx_pages", "receive pages"}, {"rx", "received"}, {"tx", "sent"}};
+
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        *bytes = strlen(words[i].name);
+        if (!strncmp(name, words[i].name, *bytes) &&
+            (name[*bytes] == '_' || name[*bytes] == '\0'))
+            return words[i].text;
+    }
+    return NULL;
+}
+
+/* A name as words: "rx_frames" as "Received frames". */
 static void add_words(struct http_text *text, const char *name)
 {
-    for (size_t i = 0; name[i]; i++) {
-        char c = name[i] == '_' ? ' ' : name[i];
+    size_t bytes, start = text->used;
 
-        http_text_add_char(text, i ? c : (char)toupper((unsigned char)c));
+    while (*name) {
+        const char *word = read_word(name, &bytes);
+
+        if (word)
+            http_text_add(text, word);
+        else
+            http_text_add_bytes(text, name, bytes = strcspn(name, "_"));
+        name += bytes;
+        if (*name == '_') {
+            http_text_add(text, " ");
+            name++;
+        }
     }
+    if (start < text->used)
+        text->bytes[start] = (char)toupper((unsigned char)text->bytes[start]);
 }
 
 /* ---- /metrics */
@@ -214,6 +243,8 @@ static const char status_style[] =
     "td{text-align:right;white-space:nowrap;"
     "font-variant-numeric:tabular-nums}\n"
     "tr+tr>*{border-top:1px solid var(--line)}\n"
+    "svg{width:100%;height:3rem;fill:none;stroke:var(--mark)}"
+    "polyline{stroke-width:2;vector-effect:non-scaling-stroke}\n"
     "</style>\n";
 
 /* 1234567 as 1,234,567. */
@@ -321,6 +352,55 @@ static void add_section(struct http_text *text, struct list *list,
     http_text_add(text, "</table>\n</section>\n");
 }
 
+/* ---- The last minutes */
+
+void http_history_add(struct http_history *history,
+                      const uint64_t now[HTTP_LINES])
+{
+    for (unsigned i = 0; i < HTTP_LINES; i++) {
+        uint64_t *line = history->samples[i];
+
+        memmove(line, line + 1, (HTTP_SAMPLES - 1) * sizeof(*line));
+        line[HTTP_SAMPLES - 1] = now[i] - history->last[i];
+        if (i != HTTP_LINE_MEMORY)
+            history->last[i] = now[i];
+    }
+}
+
+/* The largest sample, or 1, reaches the top. */
+static void add_line(struct http_text *text, const char *title,
+                     void (*add)(struct http_text *text, uint64_t value),
+                     const uint64_t *line)
+{
+    uint64_t most = 1;
+
+    for (unsigned i = 0; i < HTTP_SAMPLES; i++)
+        most = line[i] > most ? line[i] : most;
+    http_text_add(text, "<table><tr><th>", title, "<td>");
+    add(text, line[HTTP_SAMPLES - 1]);
+    http_text_add(text, ", most ");
+    add(text, most);
+    http_text_add(text, "</table><svg viewBox=\"0 -2 29 104\""
+                        " preserveAspectRatio=\"none\"><polyline points=\"");
+    for (unsigned i = 0; i < HTTP_SAMPLES; i++) {
+        http_text_add_number(text, i, 1);
+        http_text_add(text, ",");
+        http_text_add_number(text, 100 - line[i] * 100 / most, 1);
+        http_text_add(text, " ");
+    }
+    http_text_add(text, "\"/></svg>\n");
+}
+
+static void add_history(struct http_text *text,
+                        const uint64_t samples[HTTP_LINES][HTTP_SAMPLES])
+{
+    http_text_add(text, "<section>\n<h2>The last 5 minutes</h2>\n");
+    add_line(text, "Requests in 10 s", add_count, samples[HTTP_LINE_REQUESTS]);
+    add_line(text, "Sent in 10 s", add_bytes, samples[HTTP_LINE_BYTES]);
+    add_line(text, "Memory in use", add_bytes, samples[HTTP_LINE_MEMORY]);
+    http_text_add(text, "</section>\n");
+}
+
 static void add_status(struct http_text *text, const struct http_source *source,
                        bool is_live)
 {
@@ -340,6 +420,8 @@ static void add_status(struct http_text *text, const struct http_source *source,
                           : "<a href=\"/status/live\">Refresh by itself</a>",
                   " · <a href=\"/metrics\">Metrics</a></p>\n"
                   "</header>\n<main>\n");
+    if (source->history)
+        add_history(text, source->history->samples);
     for (i = 0; i < list.nr; i++)
         if (!list.entries[i].shown)
             add_section(text, &list, i);

@@ -35,6 +35,24 @@ struct http_number {
 
 typedef void http_number_fn(void *arg, const struct http_number *number);
 
+/* What the status page draws of the last minutes: a sample each 10 s, of what
+ * there was since the one before, or of what there is. */
+enum http_line {
+    HTTP_LINE_REQUESTS,
+    HTTP_LINE_BYTES,
+    HTTP_LINE_MEMORY,
+    HTTP_LINES
+};
+#define HTTP_SAMPLES   30 /* 5 minutes, 240 bytes a line */
+#define HTTP_SAMPLE_NS UINT64_C(10000000000)
+struct http_history {
+    uint64_t samples[HTTP_LINES][HTTP_SAMPLES]; /* the newest is the last */
+    uint64_t last[HTTP_LINES];
+};
+/* All requests and bytes so far, and the memory now. */
+void http_history_add(struct http_history *history,
+                      const uint64_t now[HTTP_LINES]);
+
 /* Where the numbers come from. */
 struct http_source {
     const char *name; /* the guest's, for the title */
@@ -42,6 +60,7 @@ struct http_source {
      * not be together. */
     void (*numbers)(void *arg, http_number_fn *fn, void *fn_arg);
     void *arg;
+    const struct http_history *history; /* NULL: none is drawn */
 };
 
 /* For http_page.write, with a struct http_source as its argument. */

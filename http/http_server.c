@@ -176,6 +176,29 @@ static void put_numbers(void *arg, http_number_fn *fn, void *fn_arg)
     net_numbers(put_network, &sink);
 }
 
+static void take_sample(struct http_server *server)
+{
+    const struct http_stats *stats = &server->site.stats;
+    uint64_t now[HTTP_LINES] = {
+        [HTTP_LINE_BYTES] = stats->sent_bytes,
+        [HTTP_LINE_MEMORY] = server->app->pages->nr_used * XEN_PAGE_SIZE,
+    };
+
+    for (unsigned i = 0; i < HTTP_STATUSES; i++)
+        now[HTTP_LINE_REQUESTS] += stats->replies[i];
+    http_history_add(&server->history, now);
+}
+
+static void on_sampling(struct timer *timer)
+{
+    struct http_server *server =
+        container_of(timer, struct http_server, sampling);
+
+    take_sample(server);
+    timer_start(server->app->loop, timer,
+                loop_now(server->app->loop) + HTTP_SAMPLE_NS, on_sampling);
+}
+
 /* ---- Addresses */
 
 static void tell_address(const struct http_server *server,
@@ -309,7 +332,8 @@ static int start(struct http_server *server)
     struct app *app = server->app;
     size_t memory_bytes = pages_available(app->pages) * XEN_PAGE_SIZE;
 
-    server->source = (struct http_source){app->name, put_numbers, server};
+    server->source =
+        (struct http_source){app->name, put_numbers, server, &server->history};
     server->site = (struct http_site){
         .files = http_files,
         .nr_files = http_files_nr,
@@ -337,6 +361,7 @@ static void stop(struct http_server *server)
 {
     bool has_clients = server->tcp.server.stats.open > 0;
 
+    timer_stop(server->app->loop, &server->sampling);
     server_stop(&server->tcp.server);
     if (has_clients)
         loop_turn(server->app->loop);
@@ -368,6 +393,7 @@ int http_server_run(struct http_server *server, struct app *app)
     tell(server);
     net_listen(on_addresses, server);
     on_addresses(server);
+    on_sampling(&server->sampling);
     if (!net_is_up())
         log_info("http", "no address yet: waiting for one");
     app_run(app);

@@ -23,6 +23,8 @@ struct http_server {
     struct http_site site;
     struct http_source source;
     struct http_tcp tcp;
+    struct http_history history;
+    struct timer sampling;
     uint64_t port;
     ip_addr_t addresses[HTTP_ADDRESSES_MAX]; /* told, and still in use */
     unsigned nr_addresses;

@@ -27,7 +27,7 @@ static void tell(void *arg, http_number_fn *fn, void *fn_arg)
         fn(fn_arg, &numbers[i]);
 }
 
-static struct http_source source = {"guest", tell, &numbers};
+static struct http_source source = {"guest", tell, &numbers, NULL};
 
 typedef void page_fn(struct http_text *text, void *source);
 
@@ -240,7 +240,7 @@ static void test_metrics(void **state)
         "# TYPE xenolith_http_requests_total counter\n"
         "xenolith_http_requests_total{code=\"200\"} 1234567\n"
         "xenolith_http_requests_total{code=\"404\"} 0\n"
-        "# HELP xenolith_vif_rx_frames_total Rx frames.\n"
+        "# HELP xenolith_vif_rx_frames_total Received frames.\n"
         "# TYPE xenolith_vif_rx_frames_total counter\n"
         "xenolith_vif_rx_frames_total{vif=\"0\"} 18446744073709551615\n"
         "xenolith_vif_rx_frames_total{vif=\"1\"} 7\n"
@@ -312,12 +312,91 @@ static void test_status(void **state)
     assert_shows(text, "Time since the guest started<td>3 h 12 min\n");
     assert_shows(text, "OK<td>1,234,567\n");
     assert_shows(text, "Not Found<td>0\n");
-    assert_shows(text, "Rx frames<td>18,446,744,073,709,551,615\n");
+    assert_shows(text, "Received frames<td>18,446,744,073,709,551,615\n");
     assert_shows(text, "In use<td>1.5 MiB\n");
     assert_null(strstr(text, "http-equiv"));
     free(text);
     text = page(http_pages_status_live, usual, 6);
     assert_shows(text, "http-equiv=\"refresh\"");
+    free(text);
+}
+
+/* Names of numbers that have no title. */
+static void test_status_words(void **state)
+{
+    static const char *const names[][2] = {
+        {"rx_frames", "Received frames"},
+        {"tx_bytes", "Sent bytes"},
+        {"rx_pages_held", "Receive pages held"},
+        {"tcp_rx_segments", "Tcp received segments"},
+        {"arx", "Arx"},
+        {"rx_pagesx", "Received pagesx"},
+        {"rxx", "Rxx"},
+        {"a__tx", "A  sent"},
+        {"tx", "Sent"},
+        {"_", " "},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct http_number number = {
+            .section = "s", .group = "g", .name = names[i][0], .value = 5};
+        char *text = page(http_pages_status, &number, 1), want[60];
+
+        snprintf(want, sizeof(want), "\"row\">%s<td>5\n", names[i][1]);
+        assert_shows(text, want);
+        free(text);
+    }
+}
+
+static unsigned count(const char *text, const char *what)
+{
+    unsigned nr = 0;
+
+    while ((text = strstr(text, what))) {
+        text += strlen(what);
+        nr++;
+    }
+    return nr;
+}
+
+/* The last minutes: differences of counters, memory as it is; the ring keeps
+ * the last, and the largest is the top. */
+static void test_status_lines(void **state)
+{
+    struct http_history history = {.last = {0}};
+    uint64_t now[HTTP_LINES] = {0};
+    char *text;
+
+    (void)state;
+    source.history = &history;
+    now[HTTP_LINE_MEMORY] = 1 << 20;
+    http_history_add(&history, now);
+    now[HTTP_LINE_REQUESTS] = 4000;
+    now[HTTP_LINE_BYTES] = UINT64_C(40) << 30;
+    now[HTTP_LINE_MEMORY] = 3 << 19;
+    http_history_add(&history, now);
+    now[HTTP_LINE_REQUESTS] += 1000;
+    now[HTTP_LINE_BYTES] += UINT64_C(10) << 30;
+    http_history_add(&history, now);
+    text = page(http_pages_status, usual, 6);
+    assert_int_equal(count(text, "<svg"), HTTP_LINES);
+    assert_shows(text, "Requests in 10 s<td>1,000, most 4,000<");
+    assert_shows(text, " 26,100 27,100 28,0 29,75 \"");
+    assert_shows(text, "Sent in 10 s<td>10.0 GiB, most 40.0 GiB<");
+    assert_shows(text, "Memory in use<td>1.5 MiB, most 1.5 MiB<");
+    assert_shows(text, " 26,100 27,34 28,0 29,0 \"");
+    free(text);
+    for (unsigned i = 0; i < 2 * HTTP_SAMPLES; i++) {
+        now[HTTP_LINE_REQUESTS] += i < HTTP_SAMPLES ? 5 : i;
+        http_history_add(&history, now);
+    }
+    text = page(http_pages_status_live, usual, 6);
+    assert_shows(text, "Requests in 10 s<td>59, most 59<");
+    assert_shows(text, "points=\"0,50 1,");
+    assert_shows(text, "Sent in 10 s<td>0 bytes, most ");
+    assert_null(strstr(text, "<script"));
+    source.history = NULL;
     free(text);
 }
 
@@ -454,6 +533,8 @@ int main(void)
         cmocka_unit_test(test_metrics_of_hostile_texts),
         cmocka_unit_test(test_metrics_of_many_numbers),
         cmocka_unit_test(test_status),
+        cmocka_unit_test(test_status_words),
+        cmocka_unit_test(test_status_lines),
         cmocka_unit_test(test_status_groups_sections),
         cmocka_unit_test(test_status_of_hostile_texts),
         cmocka_unit_test(test_units),
