@@ -23,6 +23,11 @@ static struct {
     struct loop *loop;
     struct random *random;
     struct sqlite_volume *volumes;
+    /* Who is asked about long work, and how much of it there was since. */
+    bool (*go_on)(void *arg);
+    void *go_on_arg;
+    unsigned long work;
+    bool is_late;
 } sqlite;
 
 static int fault(int error, int otherwise)
@@ -379,6 +384,24 @@ int sqlite3_os_init(void)
 int sqlite3_os_end(void)
 {
     return SQLITE_OK;
+}
+
+void sqlite_watch(bool (*go_on)(void *arg), void *arg)
+{
+    sqlite.go_on = go_on;
+    sqlite.go_on_arg = arg;
+    sqlite.work = 0;
+    sqlite.is_late = false;
+}
+
+int sqlite_is_late(unsigned long work)
+{
+    sqlite.work += work;
+    if (sqlite.work >= SQLITE_WORK && sqlite.go_on && !sqlite.is_late) {
+        sqlite.work = 0;
+        sqlite.is_late = !sqlite.go_on(sqlite.go_on_arg);
+    }
+    return sqlite.is_late;
 }
 
 /* A quarter is left for what those who ask do at their end without asking. */

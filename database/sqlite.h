@@ -54,6 +54,15 @@ must_check int sqlite_add(struct sqlite_volume *v, struct volume *volume,
 /* No connection is open to it any more. */
 void sqlite_remove(struct sqlite_volume *v);
 
+/* From now on go_on is asked before SQLITE_WORK units of work are done that
+ * SQLite's progress handler does not see (patches/sqlite/0005-work.patch): long
+ * functions and sorts. It may park the fiber. False: the statement has to end,
+ * and it is not asked again. NULL: nobody is asked. */
+void sqlite_watch(bool (*go_on)(void *arg), void *arg);
+#define SQLITE_WORK 65536 /* a unit is some 4 to 50 instructions */
+
+/* For SQLite's functions: so much work was done. Not 0: stop. */
+int sqlite_is_late(unsigned long work);
 /* For SQLite's compiler: no more recursion on this fiber. */
 int sqlite_stack_is_low(void);
 

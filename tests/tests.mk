@@ -94,13 +94,14 @@ define unit_program
 build/host/test_$(1): build/host/obj/tests/unit/filter.o \
     $$(call test_objects,tests/unit/test_$(1).c,build/host/obj) \
     $$(call test_libs,tests/unit/test_$(1).c,HOST)
-	$$(TEST_Q)$$(TP_HOST_CC) $$(UNIT_FLAGS) $$(TEST_LINK) $$^ -lcmocka -o $$@
+	$$(TEST_Q)$$(TP_HOST_CC) $$(UNIT_FLAGS) $$(TEST_LINK) $$^ -lcmocka \
+	    -lm -o $$@
 
 build/coverage/test_$(1): build/coverage/obj/tests/unit/filter.o \
     $$(call test_objects,tests/unit/test_$(1).c,build/coverage/obj) \
     $$(call test_libs,tests/unit/test_$(1).c,HOST)
 	$$(TEST_Q)$$(TP_HOST_CC) $$(COVERAGE_FLAGS) $$(TEST_LINK) $$^ -lcmocka \
-	    -o $$@
+	    -lm -o $$@
 endef
 
 define fuzz_program
@@ -108,7 +109,7 @@ build/fuzz/fuzz_$(1): \
     $$(call test_objects,tests/fuzz/fuzz_$(1).c,build/fuzz/obj) \
     $$(call test_libs,tests/fuzz/fuzz_$(1).c,FUZZ)
 	$$(TEST_Q)$$(TP_FUZZ_CC) $$(FUZZ_FLAGS) -fsanitize=fuzzer $$(TEST_LINK) \
-	    $$^ -o $$@
+	    $$^ -lm -o $$@
 endef
 
 $(foreach name,$(UNIT_NAMES),$(eval $(call unit_program,$(name))))

@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "database/sqlite.h"
+
 /* ---- Saying */
 
 static void vsay(struct shell *shell, const char *start, const char *format,
@@ -124,6 +126,18 @@ static int on_progress(void *arg)
     struct shell *shell = arg;
 
     return !shell->site->go_on(shell);
+}
+
+/* The same within one of its instructions (database/sqlite.h). */
+static bool on_work(void *arg)
+{
+    struct shell *shell = arg;
+
+    if (shell->site->go_on(shell))
+        return true;
+    if (shell->db)
+        sqlite3_interrupt(shell->db);
+    return false;
 }
 
 void shell_stop_because(struct shell *shell, const char *reason)
@@ -258,6 +272,8 @@ static bool is_blank(const char *text)
 /* The line, and the end of the command if that was all of it. */
 static void conclude(struct shell *shell, int rc)
 {
+    if (rc != SQLITE_DONE && shell->reason) /* whatever it stopped in says */
+        rc = SQLITE_INTERRUPT;
     shell->error = rc == SQLITE_DONE ? SQLITE_OK : rc & 0xff;
     if (rc == SQLITE_DONE && !shell->line_bytes)
         say_ok(shell);
@@ -305,6 +321,16 @@ static void refuse_command(struct shell *shell)
     end_command(shell);
 }
 
+static bool run_watched(struct shell *shell, bool can_wait)
+{
+    bool got_on;
+
+    sqlite_watch(on_work, shell);
+    got_on = run_command(shell, can_wait);
+    sqlite_watch(NULL, NULL);
+    return got_on;
+}
+
 bool shell_run(struct shell *shell, bool can_wait)
 {
     bool is_new = !is_running(shell) && !shell->rest;
@@ -315,7 +341,7 @@ bool shell_run(struct shell *shell, bool can_wait)
     }
     if (shell->input.command == SHELL_WRONG)
         refuse_command(shell);
-    else if (!run_command(shell, can_wait))
+    else if (!run_watched(shell, can_wait))
         return false;
     shell->site->commands += is_new;
     if (shell->has_finished && shell->input.command == SHELL_NONE)

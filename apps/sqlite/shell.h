@@ -52,8 +52,9 @@ struct shell_site {
     int value_bytes;         /* the longest text, blob or row */
     unsigned long cache_kib; /* of pages, a connection's */
     unsigned log_pages;      /* when the write-ahead log is written back */
-    /* Called every SHELL_PROGRESS_OPS; may park the fiber. False: the statement
-     * is to end; shell_stop_because says why. */
+    /* Called every SHELL_PROGRESS_OPS, and every SQLITE_WORK within one; may
+     * park the fiber. False: the statement is to end; shell_stop_because says
+     * why. */
     bool (*go_on)(struct shell *shell);
     /* More lines for .status, "NAME\tNUMBER\n". NULL: none. */
     void (*status)(struct shell_site *site, sqlite3_str *out);

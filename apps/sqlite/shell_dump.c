@@ -4,6 +4,11 @@
  * last, so all that is read is of one moment. Tables come first, each with its
  * rows, then what depends on them: a trigger must not see rows arrive. Columns
  * are named, since those that are computed cannot be written.
+ *
+ * A virtual table (FTS5, R-Tree) is made again by its rows, with their rowids:
+ * the tables that it keeps its own data in (shadow tables) are not written, and
+ * could not be read in. FTS5's settings are set anew. ANALYZE makes its table
+ * when there is none.
  */
 #include "apps/sqlite/shell_dump.h"
 
@@ -11,21 +16,51 @@
 
 #include "apps/sqlite/shell_row.h"
 
-enum { NAME, SQL, HAS_ROWS };
+enum { NAME, SQL, ROWS };
+/* Which rows of NAME follow what SQL says. */
+enum { NO_ROWS, TABLE_ROWS, VIRTUAL_ROWS, SETTINGS };
 
 /* AUTOINCREMENT's table is there as soon as such a table is. */
 static const char schema[] =
-    "SELECT name, sql, 1 FROM sqlite_schema WHERE type = 'table' AND"
-    " name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
+    "WITH t AS MATERIALIZED (SELECT name, sql,"
+    " (SELECT type FROM pragma_table_list(s.name) WHERE schema = 'main')"
+    " AS kind"
+    " FROM sqlite_schema AS s WHERE type = 'table' AND"
+    " name NOT LIKE 'sqlite\\_%' ESCAPE '\\') "
+    "SELECT name, sql, 1 FROM t WHERE kind = 'table' "
     "UNION ALL "
     "SELECT name, 'DELETE FROM sqlite_sequence', 1 FROM sqlite_schema"
     " WHERE name = 'sqlite_sequence' "
     "UNION ALL "
+    "SELECT name, sql, 0 FROM t WHERE kind = 'virtual' "
+    "UNION ALL "
+    "SELECT v.name, NULL, 3 FROM t AS v, t AS c WHERE v.kind = 'virtual' AND"
+    " c.kind = 'shadow' AND c.name = v.name || '_config' "
+    "UNION ALL "
+    "SELECT name, NULL, 2 FROM t WHERE kind = 'virtual' "
+    "UNION ALL "
     "SELECT name, sql, 0 FROM sqlite_schema WHERE type <> 'table' AND"
-    " sql NOT NULL";
+    " sql NOT NULL "
+    "UNION ALL "
+    "SELECT name, 'ANALYZE sqlite_schema', 1 FROM sqlite_schema"
+    " WHERE name = 'sqlite_stat1'";
 
+/* What is of the file and not in the schema. The encoding can be chosen as long
+ * as there is nothing. */
+static const char head[] =
+    "SELECT iif(encoding = 'UTF-8', '',"
+    " 'PRAGMA encoding=''' || encoding || ''';' || char(10)) ||"
+    " 'PRAGMA foreign_keys=OFF;' || char(10) || 'BEGIN;' || char(10) ||"
+    " iif(user_version,"
+    " 'PRAGMA user_version=' || user_version || ';' || char(10), '') ||"
+    " iif(application_id,"
+    " 'PRAGMA application_id=' || application_id || ';' || char(10), '')"
+    " FROM pragma_encoding, pragma_user_version, pragma_application_id";
+
+/* Of a virtual table the rowid as well. */
 static const char columns[] =
-    "SELECT group_concat('\"' || replace(name, '\"', '\"\"') || '\"')"
+    "SELECT iif(%d, 'rowid,', '') ||"
+    " group_concat('\"' || replace(name, '\"', '\"\"') || '\"')"
     " FROM pragma_table_xinfo(%Q) WHERE hidden = 0";
 
 static int prepare(sqlite3 *db, char *sql, sqlite3_stmt **stmt)
@@ -36,13 +71,27 @@ static int prepare(sqlite3 *db, char *sql, sqlite3_stmt **stmt)
     return rc;
 }
 
+static int write_head(sqlite3 *db, sqlite3_str *out)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = prepare(db, sqlite3_mprintf("%s", head), &stmt);
+    const char *text = NULL;
+
+    if (!rc && sqlite3_step(stmt) == SQLITE_ROW)
+        text = (const char *)sqlite3_column_text(stmt, 0);
+    if (text)
+        sqlite3_str_appendall(out, text);
+    else if (!rc)
+        rc = sqlite3_errcode(db);
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
 int shell_dump_begin(struct shell_dump *dump, sqlite3 *db, sqlite3_str *out)
 {
     int rc = prepare(db, sqlite3_mprintf("%s", schema), &dump->schema);
 
-    if (!rc)
-        sqlite3_str_appendall(out, "PRAGMA foreign_keys=OFF;\nBEGIN;\n");
-    return rc;
+    return rc ? rc : write_head(db, out);
 }
 
 bool shell_dump_is_on(const struct shell_dump *dump)
@@ -50,12 +99,28 @@ bool shell_dump_is_on(const struct shell_dump *dump)
     return dump->schema;
 }
 
+/* FTS5 keeps its settings as rows, and takes them by its own name. */
+static int open_settings(struct shell_dump *dump, sqlite3 *db,
+                         const char *table)
+{
+    dump->insert = sqlite3_mprintf("INSERT INTO \"%w\"(\"%w\",rank) VALUES(",
+                                   table, table);
+    if (!dump->insert)
+        return SQLITE_NOMEM;
+    return prepare(db,
+                   sqlite3_mprintf("SELECT k, v FROM \"%w_config\""
+                                   " WHERE k <> 'version'",
+                                   table),
+                   &dump->rows);
+}
+
 /* Begin with the rows of a table. */
-static int open_rows(struct shell_dump *dump, sqlite3 *db, const char *table)
+static int open_rows(struct shell_dump *dump, sqlite3 *db, const char *table,
+                     bool has_rowid)
 {
     sqlite3_stmt *stmt = NULL;
     const char *names = NULL;
-    int rc = prepare(db, sqlite3_mprintf(columns, table), &stmt);
+    int rc = prepare(db, sqlite3_mprintf(columns, has_rowid, table), &stmt);
 
     if (!rc && sqlite3_step(stmt) == SQLITE_ROW)
         names = (const char *)sqlite3_column_text(stmt, 0);
@@ -71,6 +136,16 @@ static int open_rows(struct shell_dump *dump, sqlite3 *db, const char *table)
         rc = SQLITE_NOMEM;
     sqlite3_finalize(stmt);
     return rc;
+}
+
+static int open_these(struct shell_dump *dump, sqlite3 *db, const char *name,
+                      int rows)
+{
+    if (rows == NO_ROWS)
+        return SQLITE_OK;
+    if (rows == SETTINGS)
+        return open_settings(dump, db, name);
+    return open_rows(dump, db, name, rows == VIRTUAL_ROWS);
 }
 
 static void close_rows(struct shell_dump *dump)
@@ -107,12 +182,12 @@ static int step_schema(struct shell_dump *dump, sqlite3 *db, sqlite3_str *out)
         return rc;
     name = (const char *)sqlite3_column_text(dump->schema, NAME);
     sql = (const char *)sqlite3_column_text(dump->schema, SQL);
-    if (!name || !sql)
+    if (!name ||
+        (!sql && sqlite3_column_type(dump->schema, SQL) != SQLITE_NULL))
         return SQLITE_NOMEM;
-    sqlite3_str_appendf(out, "%s;\n", sql);
-    rc = SQLITE_OK;
-    if (sqlite3_column_int(dump->schema, HAS_ROWS))
-        rc = open_rows(dump, db, name);
+    if (sql)
+        sqlite3_str_appendf(out, "%s;\n", sql);
+    rc = open_these(dump, db, name, sqlite3_column_int(dump->schema, ROWS));
     return rc ? rc : SQLITE_ROW;
 }
 

@@ -30,7 +30,9 @@
 #define VALUE_PERCENT  10
 #define LOG_PAGES      1000
 #define LOG_PAGE_BYTES 4096
-#define VALUE_MAX      (64 << 20)
+/* A function that goes over it once, in some 30 instructions a byte, takes a
+ * second at most: it is not asked in between (docs/sqlite.md, "Time"). */
+#define VALUE_MAX      (16 << 20)
 
 /* ---- Queues */
 

@@ -36,6 +36,13 @@
 #define SQLITE_TRUSTED_SCHEMA          0
 #define SQLITE_UNTESTABLE              1 /* no sqlite3_test_control */
 
+/* ---- What the stock shell has as well, and what it adds to the image: a
+ * database that uses one of these cannot be opened in full without it. */
+
+#define SQLITE_ENABLE_FTS5           1 /* full-text search: 107 KB */
+#define SQLITE_ENABLE_RTREE          1 /* boxes in space: 18 KB */
+#define SQLITE_ENABLE_MATH_FUNCTIONS 1 /* sin() and so on: 30 KB, newlib's */
+
 /* ---- Limits. A statement is compiled and run on a fiber's stack; what nests
  * in it recurses there. */
 
@@ -48,6 +55,11 @@
  * triggers, asks database/sqlite.c (patches/sqlite/0004-stack.patch). */
 int sqlite_stack_is_low(void);
 #define SQLITE_STACK_IS_LOW sqlite_stack_is_low()
+
+/* What may run for long without its instructions being counted counts its work
+ * (patches/sqlite/0005-work.patch). Not 0: the statement has to end. */
+int sqlite_is_late(unsigned long work);
+#define SQLITE_IS_LATE(work) sqlite_is_late((unsigned long)(work))
 
 /* A connection's small objects: 48 KB, not 120. */
 #define SQLITE_DEFAULT_LOOKASIDE 1200, 40

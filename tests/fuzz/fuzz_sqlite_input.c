@@ -32,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int sqlite3_os_init(void);
 int sqlite3_os_end(void);
 int sqlite_stack_is_low(void);
+int sqlite_is_late(unsigned long work);
 
 int sqlite3_os_init(void)
 {
@@ -45,6 +46,12 @@ int sqlite3_os_end(void)
 
 int sqlite_stack_is_low(void)
 {
+    return 0;
+}
+
+int sqlite_is_late(unsigned long work)
+{
+    (void)work;
     return 0;
 }
 

@@ -240,7 +240,17 @@ def test_a_dump_makes_the_same_database(box):
         "json_each('[' || substr(replace(printf('%.2000c', 'x'), 'x', ',1'), 2)"
         " || ']') WHERE key < 1;"
         "CREATE VIEW v AS SELECT a FROM t;"
-        "CREATE TRIGGER tr AFTER INSERT ON t BEGIN DELETE FROM n; END;")
+        "CREATE TRIGGER tr AFTER INSERT ON t BEGIN DELETE FROM n; END;"
+        "CREATE VIRTUAL TABLE f USING fts5(x, tokenize = porter);"
+        "INSERT INTO f(rowid, x) VALUES(5, 'waves'), (2, 'sky');"
+        "CREATE VIRTUAL TABLE r USING rtree(id, x0, x1);"
+        "INSERT INTO r VALUES(3, 0.5, sqrt(2));"
+        "PRAGMA user_version = 4; PRAGMA application_id = 5; ANALYZE;")
+    questions = ("PRAGMA user_version; PRAGMA application_id;"
+                 "SELECT * FROM sqlite_stat1 WHERE tbl IN ('t', 'n');"
+                 "SELECT rowid FROM f('wave'); SELECT * FROM r WHERE x1 > 1;\n")
+    said = sql(box, questions)
+    expect("error" not in said, said)
     dump = sql(box, ".dump\n")
     expect(dump.endswith("COMMIT;\n-- ok\n"), dump[-200:])
     leaves(guest)
@@ -248,6 +258,19 @@ def test_a_dump_makes_the_same_database(box):
     start(box)
     expect("error" not in sql(box, dump), "loading it failed")
     equal(sql(box, ".dump\n"), dump, "the dump of a dump")
+    equal(sql(box, questions), said, "what the copy says")
+
+
+def test_one_long_function_ends_in_time(box):
+    """What is one instruction for SQLite, and would take minutes."""
+    shared(box)
+    long = "printf('%.*c', 600000, 'a')"
+    for call in (f"instr({long}, substr({long}, 300000) || 'b')",
+                 f"replace({long}, substr({long}, 300000) || 'b', '')",
+                 f"trim({long}, replace({long}, 'a', 'b') || 'a')"):
+        answers(box, f"SELECT length({call});",
+                "-- error 9: took longer than a statement may\n")
+    answers(box, f"SELECT instr({long}, 'b');", "0\n-- ok, 1 row\n")
 
 
 def test_a_full_disk(box):

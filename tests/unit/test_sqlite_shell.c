@@ -346,6 +346,184 @@ static void test_endless_statements(void **state)
     stop();
 }
 
+/* ---- Work within one instruction of SQLite's */
+
+/* Each has one instruction, or a few, that nobody would ask about. t(a, b, c)
+ * has so many rows, f such a text; rep(n, text) is the text n times. */
+static const struct {
+    unsigned rows;
+    const char *sql;
+} works[] = {
+    {0, "SELECT instr(rep(800000, 'a'), rep(400000, 'a') || 'b')"},
+    {0, "SELECT instr(rep(800000, 'a'), rep(250, 'a') || 'b')"},
+    {0, "SELECT instr(CAST(rep(800000, 'a') AS BLOB),"
+        " CAST(rep(400000, 'a') || 'b' AS BLOB))"},
+    {0, "SELECT replace(rep(800000, 'a'), rep(400000, 'a') || 'b', '')"},
+    {0, "SELECT trim(rep(9000, 'a'), rep(9000, 'b') || 'a')"},
+    {0, "SELECT ltrim(rep(9000, 'a'), rep(9000, 'b') || 'a')"},
+    {0, "SELECT rtrim(rep(9000, 'a'), rep(9000, 'b') || 'a')"},
+    {0, "SELECT unhex(rep(9000, '-'), rep(9000, '.') || '-')"},
+    {0, "SELECT rep(80000, 'a') LIKE '%' || rep(250, 'a') || 'b'"},
+    {0, "SELECT rep(80000, 'ä') LIKE '%' || rep(100, 'ä') || 'b'"},
+    {0, "SELECT rep(80000, 'a') GLOB '*' || rep(250, 'a') || 'b'"},
+    {0, "SELECT rep(80000, 'a') GLOB '*[a]' || rep(240, 'a') || 'b'"},
+    {0, "SELECT strftime(rep(90000, '%j'), 0)"},
+    {0, "SELECT json_valid('[1' || rep(400000, ',1') || ']')"},
+    {0, "SELECT json(jsonb('[1' || rep(400000, ',1') || ']'))"},
+    {0, "SELECT * FROM json_each('[1' || rep(400000, ',1') || ']')"},
+    {0, "SELECT json_valid(jsonb('[1' || rep(400000, ',1') || ']'), 8)"},
+    {0, "SELECT json_set('[1' || rep(200000, ',1') || ']', '$[#]', 2,"
+        " '$[#]', 3, '$[#]', 4, '$[#]', 5, '$[#]', 6, '$[#]', 7)"},
+    {2000, "SELECT json_patch((SELECT json_group_object('k' || a, a) FROM t),"
+           " (SELECT json_group_object('l' || a, a) FROM t))"},
+    {2000, "SELECT json_group_array(hex(c)) OVER (ORDER BY a ROWS BETWEEN"
+           " 1000 PRECEDING AND CURRENT ROW) FROM t"},
+    {2000, "SELECT group_concat(hex(c)) OVER (ORDER BY a ROWS BETWEEN"
+           " 1000 PRECEDING AND CURRENT ROW) FROM t"},
+    {9000, "SELECT a FROM t ORDER BY b, a"},
+    {9000, "CREATE INDEX i ON t(b)"},
+    {9000, "SELECT count(*) FROM t"},
+    {9000, "DELETE FROM t"},
+    {9000, "DROP TABLE t"},
+    {5000, "SELECT snippet(f, 0, '<', '>', '...', 9) FROM f('a')"},
+    /* What takes the length alone, but many times before anybody asks */
+    {50, "SELECT sum(length(hex(zeroblob(90000 + a)))) FROM t"},
+    {50, "SELECT sum(length(randomblob(900000 + a))) FROM t"},
+    {50, "SELECT sum(length(printf('%*d', 900000 + a, a))) FROM t"},
+    {50, "SELECT sum(length(upper(rep(900000 + a, 'a')))) FROM t"},
+    {50, "SELECT sum(length(substr(rep(900000, 'a'), a))) FROM t"},
+    {50, "SELECT sum(length(rep(900000, 'a') || a)) FROM t"},
+    {50, "SELECT group_concat(rep(900000, 'a')) FROM t"},
+    {50, "SELECT sum(a) FROM t WHERE rep(900000, a) > rep(900000, 'a')"},
+};
+#define LOOKS 9 /* they are asked so often, and then told to end */
+
+static unsigned nr_looks;
+
+static bool look(void *arg)
+{
+    (void)arg;
+    return ++nr_looks < LOOKS;
+}
+
+static void rep(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+    size_t nr = (size_t)sqlite3_value_int(argv[0]);
+    const char *text = (const char *)sqlite3_value_text(argv[1]);
+    size_t bytes = strlen(text);
+    char *all = malloc(nr * bytes + 1);
+
+    (void)argc;
+    for (size_t i = 0; i < nr; i++)
+        memcpy(all + i * bytes, text, bytes);
+    sqlite3_result_text(context, all, (int)(nr * bytes), free);
+}
+
+static sqlite3 *work_open(unsigned rows)
+{
+    char sql[600];
+    sqlite3 *db;
+
+    sqlite3_open_v2("work", &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                    "memdb");
+    sqlite3_create_function(db, "rep", 2, SQLITE_UTF8, NULL, rep, NULL, NULL);
+    snprintf(sql, sizeof(sql),
+             "CREATE TABLE t(a, b, c); CREATE VIRTUAL TABLE f USING fts5(x);"
+             "WITH RECURSIVE n(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM n"
+             " WHERE x < %u) INSERT INTO t SELECT x, x * 7919 %% %u,"
+             " zeroblob(900) FROM n; INSERT INTO f VALUES(rep(%u, 'a '))",
+             rows, rows + 1, rows);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    return db;
+}
+
+/* SQLite's progress handler is not set here: what ends the statement is the
+ * work itself. */
+static void test_long_work(void **state)
+{
+    (void)state;
+    start();
+    sqlite3_hard_heap_limit64(100 << 20);
+    for (unsigned i = 0; i < array_size(works); i++) {
+        sqlite3 *db = work_open(works[i].rows);
+        int rc;
+
+        nr_looks = 0;
+        sqlite_watch(look, NULL);
+        rc = sqlite3_exec(db, works[i].sql, NULL, NULL, NULL);
+        sqlite_watch(NULL, NULL);
+        if (nr_looks != LOOKS || rc == SQLITE_OK)
+            fail_msg("%s: %u looks, %s", works[i].sql, nr_looks,
+                     sqlite3_errstr(rc));
+        /* The same, undisturbed, is only long: it is not wrong afterwards. */
+        assert_int_equal(sqlite3_exec(db, "PRAGMA integrity_check; SELECT 1",
+                                      NULL, NULL, NULL),
+                         SQLITE_OK);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    }
+    stop();
+}
+
+/* Names that are looked for among many columns: before there is a program. */
+static void test_long_compiling(void **state)
+{
+    sqlite3 *db = work_open(1);
+    sqlite3_str *sql = sqlite3_str_new(NULL);
+    sqlite3_stmt *stmt;
+    char *text;
+
+    (void)state;
+    sqlite3_str_appendall(sql, "CREATE TABLE w(c0");
+    for (unsigned i = 1; i < 1999; i++)
+        sqlite3_str_appendf(sql, ", c%u", i);
+    sqlite3_str_appendall(sql, ")");
+    text = sqlite3_str_finish(sql);
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_free(text);
+    sql = sqlite3_str_new(NULL);
+    sqlite3_str_appendall(sql, "SELECT v.c0");
+    for (unsigned i = 1; i < 1999; i++)
+        sqlite3_str_appendf(sql, ", v.c%u", i);
+    sqlite3_str_appendall(sql, " FROM w AS v, w AS x");
+    text = sqlite3_str_finish(sql);
+    nr_looks = 0;
+    sqlite_watch(look, NULL);
+    assert_int_equal(sqlite3_prepare_v2(db, text, -1, &stmt, NULL),
+                     SQLITE_INTERRUPT);
+    sqlite_watch(NULL, NULL);
+    assert_int_equal(nr_looks, LOOKS);
+    sqlite3_free(text);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* The server's limit holds within a function, and the loop turns. */
+static void test_long_function(void **state)
+{
+    const struct fake_config slow = {.tick_ns = 10 * NS_PER_MS};
+    uint64_t turns;
+
+    (void)state;
+    start_with("xvda", &slow);
+    join(&one);
+    answers(&one, "SELECT length(printf('%.*c', 800000, 'a'));",
+            "800000\n-- ok, 1 row\n");
+    turns = loop.turns;
+    answers(&one,
+            "SELECT instr(printf('%.*c', 800000, 'a'),"
+            " printf('%.*cb', 400000, 'a'));",
+            "-- error 9: took longer than a statement may\n");
+    assert_true(loop.turns > turns + 100);
+    answers(&one, "SELECT 1;", "1\n-- ok, 1 row\n");
+    begin(&one,
+          "SELECT instr(printf('%.*c', 800000, 'a'),"
+          " printf('%.*cb', 400000, 'a'));",
+          SIZE_MAX);
+    fake_run_for(&loop, NS_PER_S);
+    leave(&one); /* while it runs */
+    fake_run_until(&loop, !server.nr_clients, NS_PER_S);
+    stop();
+}
+
 static void test_too_many(void **state)
 {
     struct shell_client *more = calloc(1, sizeof(*more));
@@ -374,6 +552,79 @@ static void test_in_memory(void **state)
     answers(&one, "SELECT * FROM t;", "1\n-- ok, 1 row\n");
     leave(&one);
     stop();
+}
+
+/* ---- .dump */
+
+/* All that a database can be made of. */
+static const char whole[] =
+    "PRAGMA user_version = -7; PRAGMA application_id = 1234567;"
+    "CREATE TABLE t(a INTEGER PRIMARY KEY AUTOINCREMENT, b UNIQUE, c AS (b));"
+    "INSERT INTO t(b) VALUES('x'), (x'00ff'), (NULL), (1.5e300), (9e999);"
+    "DELETE FROM t WHERE a = 5;"
+    "CREATE TABLE \"a\"\"b\"(\"c\"\"d\" INT, e TEXT) STRICT;"
+    "INSERT INTO \"a\"\"b\" VALUES(1, 'y');"
+    "CREATE TABLE w(k PRIMARY KEY, v) WITHOUT ROWID;"
+    "INSERT INTO w VALUES('k', 'v');"
+    "CREATE INDEX i ON t(b, a); CREATE INDEX j ON w(v) WHERE v > 'a';"
+    "CREATE VIEW v AS SELECT a FROM t;"
+    "CREATE TABLE doc(id INTEGER PRIMARY KEY, x);"
+    "INSERT INTO doc VALUES(3, 'sea and sky'), (9, 'sky');"
+    "CREATE VIRTUAL TABLE f USING fts5(x, y, tokenize = porter);"
+    "INSERT INTO f(rowid, x, y) VALUES(40, 'waves roll', 'a'), (7, 'sea', '');"
+    "INSERT INTO f(f, rank) VALUES('automerge', 7);"
+    "INSERT INTO f(f, rank) VALUES('rank', 'bm25(10.0, 5.0)');"
+    "CREATE VIRTUAL TABLE g USING fts5(x, content = doc, content_rowid = id);"
+    "INSERT INTO g(g) VALUES('rebuild');"
+    "CREATE VIRTUAL TABLE r USING rtree(id, x0, x1, y0, y1, +label);"
+    "INSERT INTO r VALUES(5, 0.1, 0.2, -1, 1, 'five'), (2, 1, 2, 3, 4, NULL);"
+    "CREATE TRIGGER tr AFTER INSERT ON t BEGIN"
+    " INSERT INTO w VALUES(new.a, 'never'); END;"
+    "VACUUM; ANALYZE;";
+
+static const char asked[] =
+    "PRAGMA user_version; PRAGMA application_id; PRAGMA encoding;"
+    "SELECT * FROM t; SELECT * FROM w; SELECT * FROM sqlite_sequence;"
+    "SELECT * FROM \"a\"\"b\"; SELECT * FROM sqlite_stat1 ORDER BY 1, 2;"
+    "SELECT rowid, * FROM f('wave'); SELECT rowid FROM f('sea OR roll');"
+    "SELECT id, doc.x FROM g('sky'), doc WHERE g.rowid = id;"
+    "SELECT k, v FROM f_config WHERE k <> 'version';"
+    "SELECT * FROM r WHERE x1 < 1; SELECT count(*) FROM r;"
+    "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '%\\_%'"
+    " ESCAPE '\\' ORDER BY 1, 2; PRAGMA integrity_check;";
+
+/* What is loaded from a dump says the same to all questions. */
+static void compare_dump(const char *encoding)
+{
+    static char dump[OUT_MAX], said[OUT_MAX];
+
+    start();
+    join(&one);
+    ask(&one, encoding);
+    if (strstr(ask(&one, whole), "error"))
+        fail_msg("%s", one.out);
+    if (strstr(strcpy(said, ask(&one, asked)), "error"))
+        fail_msg("%s", said);
+    strcpy(dump, ask(&one, "\n.dump\n"));
+    if (!strstr(dump, "\nCOMMIT;\n-- ok\n"))
+        fail_msg("%s", dump);
+    leave(&one);
+    stop();
+    start();
+    join(&one);
+    if (strstr(ask(&one, dump), "error"))
+        fail_msg("%s\n%s", dump, one.out);
+    answers(&one, asked, said);
+    answers(&one, "\n.dump\n", dump);
+    leave(&one);
+    stop();
+}
+
+static void test_dump_is_the_same_database(void **state)
+{
+    (void)state;
+    compare_dump("SELECT 1;");
+    compare_dump("PRAGMA encoding = 'UTF-16le';");
 }
 
 /* Memory ends in the middle of statements, and of opening: an error. */
@@ -438,8 +689,12 @@ int main(void)
         test_on_fake(test_back_pressure),
         test_on_fake(test_locks),
         test_on_fake(test_endless_statements),
+        test_on_fake(test_long_work),
+        test_on_fake(test_long_compiling),
+        test_on_fake(test_long_function),
         test_on_fake(test_too_many),
         test_on_fake(test_in_memory),
+        test_on_fake(test_dump_is_the_same_database),
         test_on_fake(test_no_memory),
         test_on_fake(test_nesting),
     };
