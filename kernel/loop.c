@@ -7,12 +7,13 @@
  * pass began; stopping an event closes the gap and moves both, so each event
  * that stays is visited once, and none that was started meanwhile.
  *
- * Timers are a pairing heap: starting is one comparison, stopping and expiring
- * take O(log n) amortised, and nothing is allocated. Tasks are a list. Those
- * timers and tasks that are due are moved to lists of the turn's own before the
- * first callback; what a callback starts goes to the heap or list proper and
- * waits there for the next turn. `link` points to whatever pointer leads to the
- * source, so stopping one is the same wherever it is.
+ * Timers are a pairing heap, alarms another: starting is one comparison,
+ * stopping and expiring take O(log n) amortised, and nothing is allocated.
+ * Tasks are a list. Those that are due when their phase of the turn begins are
+ * moved to a list of the turn's own before its first callback; what a callback
+ * starts goes to the heap or list proper and waits there. `link` points to
+ * whatever pointer leads to the source, so stopping one is the same wherever it
+ * is.
  */
 #include "kernel/loop.h"
 #include "xen/evtchn.h"
@@ -130,26 +131,40 @@ static struct timer *meld_siblings(struct timer *list)
     return heap;
 }
 
-static void heap_add(struct loop *loop, struct timer *heap)
+static void heap_add(struct timer **at, struct timer *heap)
 {
-    struct timer *root = meld(loop->timers, heap);
+    struct timer *root = meld(*at, heap);
 
-    loop->timers = root;
+    *at = root;
     if (!root)
         return;
     root->next = NULL;
-    root->link = &loop->timers;
+    root->link = at;
 }
 
-void timer_start(struct loop *loop, struct timer *timer, uint64_t due_ns,
-                 void (*fn)(struct timer *timer))
+static void start(struct loop *loop, struct timer **at, struct timer *timer,
+                  uint64_t due_ns, void (*fn)(struct timer *timer))
 {
     timer_stop(loop, timer);
     timer->fn = fn;
     timer->due_ns = due_ns;
     timer->active = true;
     timer->child = NULL;
-    heap_add(loop, timer);
+    heap_add(at, timer);
+}
+
+void timer_start(struct loop *loop, struct timer *timer, uint64_t due_ns,
+                 void (*fn)(struct timer *timer))
+{
+    start(loop, &loop->timers, timer, due_ns, fn);
+    timer->is_alarm = false;
+}
+
+void alarm_start(struct loop *loop, struct timer *timer, uint64_t due_ns,
+                 void (*fn)(struct timer *timer))
+{
+    start(loop, &loop->alarms, timer, due_ns, fn);
+    timer->is_alarm = true;
 }
 
 void timer_stop(struct loop *loop, struct timer *timer)
@@ -160,17 +175,19 @@ void timer_stop(struct loop *loop, struct timer *timer)
     *timer->link = timer->next;
     if (timer->next)
         timer->next->link = timer->link;
-    heap_add(loop, meld_siblings(timer->child));
+    heap_add(timer->is_alarm ? &loop->alarms : &loop->timers,
+             meld_siblings(timer->child));
 }
 
-/* Move the timers that are due from the heap to a list, in order. */
-static void take_timers(struct loop *loop, struct timer **tail)
+/* Move the timers that are due from their heap to a list, in order. */
+static void take_timers(const struct loop *loop, struct timer **at,
+                        struct timer **tail)
 {
     struct timer *timer;
 
-    while ((timer = loop->timers) && timer->due_ns <= loop->now_ns) {
-        loop->timers = NULL;
-        heap_add(loop, meld_siblings(timer->child));
+    while ((timer = *at) && timer->due_ns <= loop->now_ns) {
+        *at = NULL;
+        heap_add(at, meld_siblings(timer->child));
         timer->child = NULL;
         timer->link = tail;
         *tail = timer;
@@ -179,11 +196,12 @@ static void take_timers(struct loop *loop, struct timer **tail)
     *tail = NULL;
 }
 
-static void run_timers(struct loop *loop, struct timer **due)
+static void run_timers(struct loop *loop, struct timer **at)
 {
-    struct timer *timer;
+    struct timer *due, *timer;
 
-    while ((timer = *due)) {
+    take_timers(loop, at, &due);
+    while ((timer = due)) {
         timer_stop(loop, timer);
         loop->timer_calls++;
         timer->fn(timer);
@@ -226,11 +244,12 @@ static void take_tasks(struct loop *loop, struct task **head)
     loop->tasks_tail = &loop->tasks;
 }
 
-static void run_tasks(struct loop *loop, struct task **due)
+static void run_tasks(struct loop *loop)
 {
-    struct task *task;
+    struct task *due, *task;
 
-    while ((task = *due)) {
+    take_tasks(loop, &due);
+    while ((task = due)) {
         task_stop(loop, task);
         loop->task_calls++;
         task->fn(task);
@@ -239,6 +258,14 @@ static void run_tasks(struct loop *loop, struct task **due)
 
 /* ---- Turns */
 
+static uint64_t next_due(const struct loop *loop)
+{
+    uint64_t timer_ns = loop->timers ? loop->timers->due_ns : UINT64_MAX;
+    uint64_t alarm_ns = loop->alarms ? loop->alarms->due_ns : UINT64_MAX;
+
+    return timer_ns < alarm_ns ? timer_ns : alarm_ns;
+}
+
 static bool is_idle(const struct loop *loop)
 {
     if (loop->tasks)
@@ -246,14 +273,24 @@ static bool is_idle(const struct loop *loop)
     for (unsigned i = 0; i < loop->nr_events; i++)
         if (evtchn_is_pending(loop->ports[i]))
             return false;
-    return !loop->timers || loop->timers->due_ns > hv_now_ns();
+    return next_due(loop) > hv_now_ns();
 }
 
 static void nap(struct loop *loop)
 {
     loop->sleeps++;
-    hv_poll(loop->ports, loop->nr_events,
-            loop->timers ? loop->timers->due_ns : UINT64_MAX);
+    hv_poll(loop->ports, loop->nr_events, next_due(loop));
+}
+
+/* Tasks that are left may be input that was there before a timer was due. */
+static void run_timers_at_last(struct loop *loop)
+{
+    if (loop->tasks && loop->turns_held < LOOP_PATIENCE) {
+        loop->turns_held++;
+        return;
+    }
+    loop->turns_held = 0;
+    run_timers(loop, &loop->timers);
 }
 
 static uint64_t calls(const struct loop *loop)
@@ -264,8 +301,6 @@ static uint64_t calls(const struct loop *loop)
 void loop_turn(struct loop *loop)
 {
     uint64_t calls_before = calls(loop);
-    struct timer *timers;
-    struct task *tasks;
 
     assert(!loop->turning);
     loop->turning = true;
@@ -273,11 +308,10 @@ void loop_turn(struct loop *loop)
     if (is_idle(loop))
         nap(loop);
     loop->now_ns = hv_now_ns();
-    take_timers(loop, &timers);
-    take_tasks(loop, &tasks);
+    run_timers(loop, &loop->alarms);
     run_events(loop);
-    run_timers(loop, &timers);
-    run_tasks(loop, &tasks);
+    run_tasks(loop);
+    run_timers_at_last(loop);
     loop->spurious_wakeups += calls(loop) == calls_before;
     loop->turning = false;
 }

@@ -6,14 +6,22 @@
  * one allocates nothing and cannot fail:
  *   struct event   an event-channel port became pending
  *   struct timer   a point in time was reached
- *   struct task    work to do once, soon, on the next turn
+ *   struct task    work to do once, soon
  *
  * A turn: sleep until something is due (hv_poll, the only place where the
- * guest sleeps), then ports, then timers, then tasks. Rules:
+ * guest sleeps), then alarms, ports, tasks, timers. Rules:
  *   - A callback never runs inside a call to this header, and never nests.
  *   - A stopped source's callback is not called again, not even in this turn.
- *   - Work started by a callback waits for the next turn: no callback chain
- *     can starve the ports.
+ *   - What happened comes before what did not. A timer says that something has
+ *     not happened in time; the guest may have been paused meanwhile, and what
+ *     did happen lie in a ring. So all ports are looked at first, and the tasks
+ *     that they start. If these leave work for the next turn, timers wait for
+ *     that too, at most LOOP_PATIENCE turns.
+ *   - What ends by the clock alone (a lease) is an alarm: nothing else runs
+ *     between its end and its callback, whatever lies in a ring.
+ *   - Each of the four takes what is due when it begins. What a callback starts
+ *     of its own kind, or of an earlier one, waits for the next turn: no
+ *     callback chain can starve the ports.
  *   - A port's pending bit is cleared before its callback runs: an event that
  *     arrives while it runs is seen in the next turn, never lost.
  *   - loop_now() is constant while callbacks run.
@@ -39,7 +47,7 @@ struct timer {
     /* the loop's: */
     uint64_t due_ns;
     struct timer *child, *next, **link; /* pairing heap; *link is this one */
-    bool active;
+    bool active, is_alarm;
 };
 
 struct task {
@@ -52,6 +60,11 @@ struct task {
 /* Ports that one sleep can wait for (HV_POLL_PORTS_MAX in xen/hv.h). */
 #define LOOP_EVENTS_MAX 128
 
+/* Turns that timers wait for tasks. A full receive ring takes a queue four
+ * turns (netfront.c, RX_BUDGET), what its frames start some more. Somebody who
+ * always has work delays timers by so much. */
+#define LOOP_PATIENCE 8
+
 struct loop {
     uint64_t now_ns;
     struct event *events[LOOP_EVENTS_MAX]; /* active, in order of starting */
@@ -59,7 +72,9 @@ struct loop {
     unsigned nr_events;
     unsigned at_event, end_event; /* where the pass over the ports is */
     struct timer *timers;         /* heap root */
+    struct timer *alarms;         /* the same */
     struct task *tasks, **tasks_tail;
+    unsigned turns_held; /* how long timers have been waiting for tasks */
     bool turning, stopped;
     /* What it did so far; the status page shows them. */
     uint64_t turns, sleeps, port_calls, timer_calls, task_calls;
@@ -79,9 +94,14 @@ void event_stop(struct loop *loop, struct event *event);
  * Timers are called in order of due_ns; those of equal due_ns in any order. */
 void timer_start(struct loop *loop, struct timer *timer, uint64_t due_ns,
                  void (*fn)(struct timer *timer));
+/* The same, but before ports and tasks. Timer or alarm, it is one at a time. */
+void alarm_start(struct loop *loop, struct timer *timer, uint64_t due_ns,
+                 void (*fn)(struct timer *timer));
+/* Either. */
 void timer_stop(struct loop *loop, struct timer *timer);
 
-/* Call fn once on the next turn. Starting an active task changes nothing.
+/* Call fn once, soon: on this turn if called by an event's callback, or else on
+ * the next. Starting an active task changes nothing.
  * Tasks are called in order of starting. */
 void task_start(struct loop *loop, struct task *task,
                 void (*fn)(struct task *task));

@@ -319,6 +319,39 @@ static void test_slow_body(void **state)
     stop();
 }
 
+/* The guest is paused: what the client sends waits in the ring. */
+static void pause_guest(uint64_t ns)
+{
+    fake_run_backends();
+    fake_advance(ns);
+}
+
+/* A request that came in time is answered, however late the guest looks. */
+static void test_a_request_during_a_pause(void **state)
+{
+    struct client idle, slow;
+
+    (void)state;
+    start(10);
+    open_at(&idle, 40000);
+    client_say(&idle, GET("/"));
+    client_answer(&idle);
+    open_at(&slow, 40001);
+    client_say(&slow, "GET / HTTP/1.1\r\n");
+    lan_run(NS_PER_S);
+    client_say(&idle, GET("/"));
+    client_say(&slow, "Host: x\r\n\r\n");
+    pause_guest(90 * NS_PER_S);
+    assert_int_equal(client_answer(&idle).status, 200);
+    assert_int_equal(client_answer(&slow).status, 200);
+    assert_false(idle.has_fin || idle.has_rst);
+    assert_false(slow.has_fin || slow.has_rst);
+    assert_int_equal(tcp.server.stats.timed_out, 0);
+    client_end(&idle);
+    client_end(&slow);
+    stop();
+}
+
 /* An idle connection ends politely; a client that does not close its end is
  * not waited for. */
 static void test_idle(void **state)
@@ -404,5 +437,6 @@ LAN_TESTS(LAN_TEST(test_keep_alive_and_close), LAN_TEST(test_client_ends_first),
           LAN_TEST(test_large_file_and_page), LAN_TEST(test_half_close),
           LAN_TEST(test_client_resets), LAN_TEST(test_refused_upload),
           LAN_TEST(test_slow_loris), LAN_TEST(test_slow_body),
-          LAN_TEST(test_idle), LAN_TEST(test_too_many_are_told_then_reset),
+          LAN_TEST(test_a_request_during_a_pause), LAN_TEST(test_idle),
+          LAN_TEST(test_too_many_are_told_then_reset),
           LAN_TEST(test_access_log))

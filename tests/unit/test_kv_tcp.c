@@ -231,6 +231,25 @@ static void test_an_unfinished_request_has_an_end(void **state)
     stop();
 }
 
+/* The second half of a request waits in the ring while the guest is paused. */
+static void test_half_a_request_during_a_pause(void **state)
+{
+    struct client client;
+
+    (void)state;
+    start(10);
+    client_open(&client, 40000);
+    client_ask(&client, "PING\r\n*1\r\n$4\r\nPI", "+PONG\r\n");
+    client_say(&client, "NG\r\n");
+    fake_run_backends();
+    fake_advance(KV_REQUEST_NS + 90 * NS_PER_S);
+    assert_string_equal(client_read(&client), "+PONG\r\n");
+    assert_false(client.has_rst);
+    assert_int_equal(kv.stats.timed_out, 0);
+    client_end(&client);
+    stop();
+}
+
 /* ---- Who does not read */
 
 static void test_who_does_not_read_is_bounded_and_ended(void **state)
@@ -411,6 +430,7 @@ LAN_TESTS(LAN_TEST(test_requests_are_answered_until_quit),
           LAN_TEST(test_a_client_that_ends_is_answered),
           LAN_TEST(test_idle_clients_stay),
           LAN_TEST(test_an_unfinished_request_has_an_end),
+          LAN_TEST(test_half_a_request_during_a_pause),
           LAN_TEST(test_who_does_not_read_is_bounded_and_ended),
           LAN_TEST(test_all_of_a_pipeline_arrives),
           LAN_TEST(test_past_the_limit_it_is_said_unless_one_gives_way),

@@ -62,6 +62,11 @@ static void start_timer(struct source *source, uint64_t due_ns)
     timer_start(&source->script->loop, &source->timer, due_ns, on_timer);
 }
 
+static void start_alarm(struct source *source, uint64_t due_ns)
+{
+    alarm_start(&source->script->loop, &source->timer, due_ns, on_timer);
+}
+
 static void start_task(struct source *source)
 {
     task_start(&source->script->loop, &source->task, on_task);
@@ -117,7 +122,7 @@ static void expect(struct script *script, const char *calls)
 
 /* ---- A turn */
 
-static void a_turn_is_ports_then_timers_then_tasks(void **state)
+static void a_turn_is_alarms_ports_tasks_timers(void **state)
 {
     struct script script;
     struct source s[3];
@@ -128,12 +133,129 @@ static void a_turn_is_ports_then_timers_then_tasks(void **state)
     start_task(&s[2]);
     start_timer(&s[1], fake_now());
     start_timer(&s[0], fake_now() - 1);
+    start_alarm(&s[2], fake_now());
     start_task(&s[0]);
     fake_evtchn_notify(s[1].port);
     fake_evtchn_notify(s[0].port);
     loop_turn(&script.loop);
-    expect(&script, "p1 p2 t1 t2 k3 k1 ");
+    expect(&script, "t3 p1 p2 k3 k1 t1 t2 ");
     close_ports(s, 2);
+}
+
+/* ---- Input that was there before a timer was due */
+
+static void stop_timer_of_other(struct source *source)
+{
+    timer_stop(&source->script->loop, &source->other->timer);
+}
+
+static void start_own_task(struct source *source)
+{
+    start_task(source);
+}
+
+/* As after `xl pause`: a request lies in the ring, and the deadline for it has
+ * passed. The port's task finds it, and there is no deadline any more. */
+static void input_beats_the_timer_that_waits_for_it(void **state)
+{
+    struct script script;
+    struct source s[3];
+
+    (void)state;
+    set_up(&script, s, 3);
+    open_ports(s, 1);
+    s[0].then = start_own_task;
+    s[0].other = &s[1];
+    start_timer(&s[1], fake_now() + NS_PER_S);
+    fake_evtchn_notify(s[0].port);
+    fake_advance(90 * NS_PER_S);
+    loop_turn(&script.loop);
+    expect(&script, "p1 k1 ");
+    s[0].then = stop_timer_of_other;
+    loop_turn(&script.loop);
+    expect(&script, "k1 ");
+    fake_set_limit(fake_now() + NS_PER_S);
+    loop_turn(&script.loop);
+    expect(&script, "");
+    close_ports(s, 1);
+}
+
+static unsigned tasks_left;
+
+static void start_task_again(struct source *source)
+{
+    if (tasks_left-- > 0)
+        start_task(source);
+}
+
+/* Tasks that cut their work into turns are waited for, with patience, but not
+ * for ever. */
+static void timers_wait_for_tasks_but_not_for_ever(void **state)
+{
+    struct script script;
+    struct source s[2];
+
+    (void)state;
+    set_up(&script, s, 2);
+    s[0].then = start_task_again;
+    tasks_left = LOOP_PATIENCE - 1;
+    start_task(&s[0]);
+    start_timer(&s[1], fake_now());
+    while (s[1].nr_calls == 0)
+        loop_turn(&script.loop);
+    assert_int_equal(s[0].nr_calls, LOOP_PATIENCE);
+
+    tasks_left = 1000;
+    start_task(&s[0]);
+    for (unsigned i = 0; i < 20; i++) {
+        start_timer(&s[1], fake_now());
+        s[0].nr_calls = s[1].nr_calls = 0;
+        while (s[1].nr_calls == 0)
+            loop_turn(&script.loop);
+        assert_in_range(s[0].nr_calls, 1, LOOP_PATIENCE + 1);
+    }
+    task_stop(&script.loop, &s[0].task);
+}
+
+/* A lease that has ended is over before anything in a ring is looked at, and
+ * whatever tasks there are. */
+static void alarms_wait_for_nobody(void **state)
+{
+    struct script script;
+    struct source s[3];
+    uint64_t start = fake_now();
+
+    (void)state;
+    set_up(&script, s, 3);
+    open_ports(s, 1);
+    s[1].then = start_own_task;
+    start_task(&s[1]);
+    start_alarm(&s[2], start + 100);
+    start_timer(&s[0], start + 50);
+    fake_advance(100);
+    fake_evtchn_notify(s[0].port);
+    loop_turn(&script.loop);
+    expect(&script, "t3 p1 k2 ");
+    task_stop(&script.loop, &s[1].task);
+    loop_turn(&script.loop);
+    expect(&script, "t1 ");
+
+    /* A timer becomes an alarm, and one again; the sleep ends for both. */
+    start_timer(&s[0], start + 300);
+    start_alarm(&s[0], start + 400);
+    start_alarm(&s[2], start + 500);
+    start_timer(&s[2], start + 300);
+    loop_turn(&script.loop);
+    expect(&script, "t3 ");
+    assert_int_equal(fake_now(), start + 300);
+    loop_turn(&script.loop);
+    expect(&script, "t1 ");
+    assert_int_equal(fake_now(), start + 400);
+    start_alarm(&s[0], 0);
+    timer_stop(&script.loop, &s[0].timer);
+    assert_null(script.loop.alarms);
+    assert_null(script.loop.timers);
+    close_ports(s, 1);
 }
 
 static void nothing_sleeps_while_work_is_queued(void **state)
@@ -643,8 +765,8 @@ static void storm_from_callback(struct source *source)
     start_timer(source, 0);
 }
 
-/* All that a callback can start is running in circles; the quiet port and the
- * quiet timer still get their turn, each turn. */
+/* All that a callback can start is running in circles; the quiet port still
+ * gets its turn each turn, and the quiet timer with LOOP_PATIENCE. */
 static void busy_callbacks_starve_nobody(void **state)
 {
     struct script script;
@@ -657,11 +779,13 @@ static void busy_callbacks_starve_nobody(void **state)
     fake_evtchn_notify(s[0].port);
     for (unsigned i = 1; i <= 100; i++) {
         fake_evtchn_notify(s[1].port);
-        start_timer(&s[2], fake_now());
+        if (!s[2].timer.active)
+            start_timer(&s[2], fake_now());
         loop_turn(&script.loop);
         assert_int_equal(s[1].nr_calls, i);
-        assert_int_equal(s[2].nr_calls, i);
     }
+    assert_int_equal(s[2].nr_calls, 100 / (LOOP_PATIENCE + 1));
+    timer_stop(&script.loop, &s[2].timer);
     close_ports(s, 2);
     timer_stop(&script.loop, &s[0].timer);
     task_stop(&script.loop, &s[0].task);
@@ -703,7 +827,7 @@ static void stop_takes_effect_after_the_turn(void **state)
     start_task(&s[1]);
     start_timer(&s[1], 0);
     loop_run(&script.loop);
-    expect(&script, "t2 k1 k2 ");
+    expect(&script, "k1 k2 t2 ");
     assert_int_equal(script.loop.turns, 1);
     /* And it can run again. */
     start_task(&s[0]);
@@ -738,6 +862,9 @@ static void stop_before_run_is_kept(void **state)
 #define LIFE_PORTS   8
 #define LIFE_TURNS   3000
 
+/* What is called in a turn, in this order. */
+enum life_phase { OUTSIDE, ALARMS, PORTS, TASKS, TIMERS };
+
 struct life {
     struct script script;
     struct source s[LIFE_SOURCES];
@@ -747,8 +874,8 @@ struct life {
     uint64_t due[LIFE_SOURCES];
     bool pending[LIFE_PORTS];
     uint64_t last_due;
-    bool in_turn;
-    unsigned long nr_calls;
+    enum life_phase phase;
+    unsigned long nr_calls, nr_held;
 };
 
 static struct life *life_of(struct source *source)
@@ -763,6 +890,21 @@ static unsigned index_of(struct source *source)
 
 static void act(struct life *life);
 
+/* Every fourth source's timer is an alarm. */
+static enum life_phase phase_of_timer(unsigned i)
+{
+    return i % 4 ? TIMERS : ALARMS;
+}
+
+static void call(struct life *life, enum life_phase phase)
+{
+    assert_true(life->phase <= phase);
+    if (life->phase != phase)
+        life->last_due = 0;
+    life->phase = phase;
+    life->nr_calls++;
+}
+
 static void life_event(struct event *event)
 {
     struct source *source = container_of(event, struct source, event);
@@ -771,7 +913,7 @@ static void life_event(struct event *event)
 
     assert_true(life->event_on[i] && life->pending[i] && !life->event_new[i]);
     life->pending[i] = false;
-    life->nr_calls++;
+    call(life, PORTS);
     act(life);
 }
 
@@ -783,10 +925,10 @@ static void life_timer(struct timer *timer)
 
     assert_true(life->timer_on[i] && !life->timer_new[i]);
     assert_true(life->due[i] <= loop_now(&life->script.loop));
+    call(life, phase_of_timer(i));
     assert_true(life->due[i] >= life->last_due);
     life->last_due = life->due[i];
     life->timer_on[i] = false;
-    life->nr_calls++;
     act(life);
 }
 
@@ -798,7 +940,7 @@ static void life_task(struct task *task)
 
     assert_true(life->task_on[i] && !life->task_new[i]);
     life->task_on[i] = false;
-    life->nr_calls++;
+    call(life, TASKS);
     act(life);
 }
 
@@ -812,9 +954,12 @@ static void act_on_timer(struct life *life, unsigned i)
         return;
     }
     life->due[i] = fake_now() + fake_random_below(2000) - 200;
-    timer_start(loop, &life->s[i].timer, life->due[i], life_timer);
+    if (phase_of_timer(i) == ALARMS)
+        alarm_start(loop, &life->s[i].timer, life->due[i], life_timer);
+    else
+        timer_start(loop, &life->s[i].timer, life->due[i], life_timer);
     life->timer_on[i] = true;
-    life->timer_new[i] = life->in_turn;
+    life->timer_new[i] = life->phase >= phase_of_timer(i);
 }
 
 static void act_on_task(struct life *life, unsigned i)
@@ -827,7 +972,7 @@ static void act_on_task(struct life *life, unsigned i)
         return;
     }
     if (!life->task_on[i])
-        life->task_new[i] = life->in_turn;
+        life->task_new[i] = life->phase >= TASKS;
     task_start(loop, &life->s[i].task, life_task);
     life->task_on[i] = true;
 }
@@ -845,7 +990,7 @@ static void act_on_event(struct life *life, unsigned i)
     } else {
         event_start(loop, &life->s[i].event, life->s[i].port, life_event);
         life->event_on[i] = true;
-        life->event_new[i] = life->in_turn;
+        life->event_new[i] = life->phase >= PORTS;
     }
 }
 
@@ -871,11 +1016,14 @@ static void act(struct life *life)
 static void check_turn(struct life *life)
 {
     uint64_t now = loop_now(&life->script.loop);
+    bool held = life->script.loop.turns_held > 0;
 
+    life->nr_held += held;
     for (unsigned i = 0; i < LIFE_SOURCES; i++) {
         assert_false(life->task_on[i] && !life->task_new[i]);
         assert_false(life->timer_on[i] && !life->timer_new[i] &&
-                     life->due[i] <= now);
+                     life->due[i] <= now &&
+                     !(held && phase_of_timer(i) == TIMERS));
         assert_int_equal(life->s[i].task.active, life->task_on[i]);
         assert_int_equal(life->s[i].timer.active, life->timer_on[i]);
     }
@@ -889,9 +1037,9 @@ static void life_turn(struct life *life)
     memset(life->task_new, 0, sizeof(life->task_new));
     memset(life->event_new, 0, sizeof(life->event_new));
     life->last_due = 0;
-    life->in_turn = true;
+    life->phase = ALARMS;
     loop_turn(&life->script.loop);
-    life->in_turn = false;
+    life->phase = OUTSIDE;
     check_turn(life);
 }
 
@@ -925,6 +1073,7 @@ static void random_life_against_a_model(void **state)
         life_turn(&life);
     }
     assert_true(life.nr_calls > LIFE_TURNS);
+    assert_in_range(life.nr_held, 1, LIFE_TURNS * 8 / 9);
     stop_life(&life);
 }
 
@@ -959,7 +1108,10 @@ static void ten_thousand_timers_come_out_sorted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test_on_fake(a_turn_is_ports_then_timers_then_tasks),
+        test_on_fake(a_turn_is_alarms_ports_tasks_timers),
+        test_on_fake(input_beats_the_timer_that_waits_for_it),
+        test_on_fake(timers_wait_for_tasks_but_not_for_ever),
+        test_on_fake(alarms_wait_for_nobody),
         test_on_fake(nothing_sleeps_while_work_is_queued),
         test_on_fake(idle_turns_sleep_once),
         cmocka_unit_test(early_wakeups_are_harmless_and_counted),

@@ -495,7 +495,6 @@ static void a6_an_endless_chain_holds_nothing(void **state)
         rx_piece(&p, 0, NETRXF_more_data, 1000);
         netback_push(p.nb);
         loop_turn(&w->loop);
-        loop_turn(&w->loop);
     }
     netback_stats(p.nb, &stats);
     assert_true(side->up);
