@@ -103,6 +103,7 @@ void address_forget(struct vif *vif)
     vif->addressed = false;
     if (vif->config.ipv4 == VIFCONFIG_AUTO)
         dhcp_stop(netif); /* gives the lease back, still as the old one */
+    netif_set_addr(netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4);
     for (unsigned i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++)
         netif_ip6_addr_set_state(netif, (s8_t)i, IP6_ADDR_INVALID);
     etharp_cleanup_netif(netif);

@@ -8,6 +8,7 @@
 #include "lwip/err.h"
 #include "lwip/ip_addr.h"
 
+struct dhcp;
 struct netif;
 struct pbuf;
 struct tcp_hdr;
@@ -21,7 +22,17 @@ err_t tcpguard_packet(struct tcp_pcb *pcb, const struct tcp_hdr *header);
 /* net/route.c */
 struct netif *route_ipv4(const ip4_addr_t *src, const ip4_addr_t *dest);
 struct netif *route_ipv6(const ip6_addr_t *src, const ip6_addr_t *dest);
+const ip4_addr_t *route_gateway4(struct netif *netif, const ip4_addr_t *dest);
 const ip6_addr_t *route_gateway6(struct netif *netif, const ip6_addr_t *dest);
+
+/* net/lease.c */
+void lease_wait(struct netif *netif, unsigned tries);
+void lease_sending(struct netif *netif);
+void lease_bound(struct netif *netif, struct dhcp *dhcp);
+void lease_off(struct netif *netif);
+void lease_reply(void);
+void lease_option(const struct pbuf *p, uint8_t option, uint16_t at,
+                  uint8_t bytes);
 
 /* net/checksum.c */
 void checksum_packet(struct pbuf *p);

@@ -123,13 +123,26 @@
 #define LWIP_HOOK_TCP_ISN  tcpguard_isn
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, optlen, opt1len, opt2, p) \
     tcpguard_packet(pcb, header)
-/* Answers leave by the vif that was asked; IPv6 gateways: route.c */
-#define LWIP_HOOK_IP4_ROUTE_SRC route_ipv4
-#define LWIP_HOOK_IP6_ROUTE     route_ipv6
-#define LWIP_HOOK_ND6_GET_GW    route_gateway6
+/* Answers leave by the vif that was asked; routes from DHCP; IPv6 gateways:
+ * route.c */
+#define LWIP_HOOK_IP4_ROUTE_SRC           route_ipv4
+#define LWIP_HOOK_ETHARP_GET_GW           route_gateway4
+#define LWIP_HOOK_IP6_ROUTE               route_ipv6
+#define LWIP_HOOK_ND6_GET_GW              route_gateway6
+/* DHCP's times, and option 121: lease.c, and our patch 0030. */
+#define DHCP_OPTION_CLASSLESS_ROUTES      121
+#define LWIP_HOOK_DHCP_WAIT(netif, tries) lease_wait(netif, tries)
+#define LWIP_HOOK_DHCP_BOUND(netif, dhcp) lease_bound(netif, dhcp)
+#define LWIP_HOOK_DHCP_OFF(netif)         lease_off(netif)
+#define LWIP_HOOK_DHCP_REPLY(netif)       lease_reply()
+#define LWIP_HOOK_DHCP_APPEND_OPTIONS(netif, dhcp, state, msg, type, len) \
+    lease_sending(netif)
+#define LWIP_HOOK_DHCP_PARSE_OPTION(netif, dhcp, state, msg, type, option, \
+                                    len, p, at)                            \
+    lease_option(p, option, at, len)
 /* Fragments need their checksum while whole: checksum.c, and our patch
  * third_party/patches/lwip/0004. */
-#define LWIP_HOOK_BEFORE_FRAG   checksum_packet
+#define LWIP_HOOK_BEFORE_FRAG checksum_packet
 
 /* ---- Counters for the status page; 32 bits. */
 

@@ -4,10 +4,11 @@
  *   1. the one that is on the destination's network;
  *   2. the one that owns the packet's source address, if it has a gateway: so
  *      an answer leaves by the vif that was asked;
- *   3. the first with a gateway.
- * 1 and 3 are lwIP's own; 2 are its hooks. For IPv6 the gateways are those that
- * routers announce, which lwIP keeps, and gw6=, which it has no place for: that
- * one is given to it here, for each packet that needs it.
+ *   3. the first that DHCP gave a route to the destination;
+ *   4. the first with a gateway.
+ * 1 and 4 are lwIP's own; 2 and 3 are its hooks. For IPv6 the gateways are
+ * those that routers announce, which lwIP keeps, and gw6=, which it has no
+ * place for: that one is given to it here, for each packet that needs it.
  */
 #include "net/route.h"
 #include "net/vif.h"
@@ -45,20 +46,36 @@ static bool is_on_network(const struct netif *netif, const ip4_addr_t *dest)
  * it found none. */
 struct netif *route_ipv4(const ip4_addr_t *src, const ip4_addr_t *dest)
 {
-    struct netif *netif, *owner = NULL;
+    struct netif *netif, *owner = NULL, *routed = NULL;
 
-    if (!src || ip4_addr_isany(src))
-        return NULL;
     NETIF_FOREACH(netif)
     {
+        bool has_route;
+
         if (!is_usable(netif))
             continue;
         if (is_on_network(netif, dest))
             return NULL; /* lwIP finds it, too */
-        if (ip4_addr_eq(netif_ip4_addr(netif), src) && has_gateway4(netif))
+        has_route = route_gateway4(netif, dest);
+        if (has_route && !routed)
+            routed = netif;
+        if (src && !ip4_addr_isany(src) &&
+            ip4_addr_eq(netif_ip4_addr(netif), src) &&
+            (has_route || has_gateway4(netif)))
             owner = netif;
     }
-    return owner;
+    return owner ? owner : routed;
+}
+
+/* lwIP asks when a destination is not on the link by the vif's mask. */
+const ip4_addr_t *route_gateway4(struct netif *netif, const ip4_addr_t *dest)
+{
+    const struct vif *vif = netif->state;
+    const struct lease_route *route = lease_route(&vif->lease, dest);
+
+    if (!route)
+        return NULL;
+    return ip4_addr_isany(&route->router) ? dest : &route->router;
 }
 
 /* lwIP has dealt with link-local destinations already. */

@@ -5,15 +5,14 @@
  * does; so here only the one-second tick always runs, and the others rest until
  * there is work for them:
  *
- *   every second   ARP, ND, reassembly, DNS, and what net.c wants of it;
- *                  once a minute DHCP leases
- *   500 ms         DHCP, while an answer is awaited
+ *   every second   ARP, ND, reassembly, DNS, and what net.c wants of it
  *   100 ms         MLD, while a report is due
  *   250 ms         TCP, while there is a connection (tcp_timer_needed)
  *
- * What may start DHCP or MLD is an event that calls timeouts_kick(), or the
- * tick itself. Each interval counts from when the timer should have run, not
- * from when it did, unless it is a whole interval late.
+ * What may start MLD is an event that calls timeouts_kick(), or the tick
+ * itself. DHCP has timers of its own: lease.c. Each interval counts from when
+ * the timer should have run, not from when it did, unless it is a whole
+ * interval late.
  */
 #include "net/timeouts.h"
 
@@ -21,7 +20,6 @@
 
 #include "kernel/loop.h"
 
-#include "lwip/dhcp.h"
 #include "lwip/dns.h"
 #include "lwip/etharp.h"
 #include "lwip/ip4_frag.h"
@@ -61,7 +59,6 @@ struct one_shot {
 static struct timeouts {
     struct loop *loop;
     void (*second)(void);
-    unsigned minute_s;
     struct one_shot *one_shots;
 } timeouts;
 
@@ -79,26 +76,8 @@ static void every_second(void)
     dns_tmr();
     nd6_tmr();
     ip6_reass_tmr();
-    if (++timeouts.minute_s == DHCP_COARSE_TIMER_SECS) {
-        timeouts.minute_s = 0;
-        dhcp_coarse_tmr();
-    }
     timeouts_kick();
     timeouts.second();
-}
-
-static bool dhcp_is_waiting(void)
-{
-    struct netif *netif;
-
-    NETIF_FOREACH(netif)
-    {
-        const struct dhcp *dhcp = netif_dhcp_data(netif);
-
-        if (dhcp && dhcp->request_timeout)
-            return true;
-    }
-    return false;
 }
 
 static bool mld_has_reports(void)
@@ -150,11 +129,6 @@ static struct ticker second = {
     .tick = every_second,
     .interval_ns = TICK_MS * NS_PER_MS,
 };
-static struct ticker dhcp = {
-    .needed = dhcp_is_waiting,
-    .tick = dhcp_fine_tmr,
-    .interval_ns = DHCP_FINE_TIMER_MSECS * NS_PER_MS,
-};
 static struct ticker mld = {
     .needed = mld_has_reports,
     .tick = mld6_tmr,
@@ -168,7 +142,6 @@ static struct ticker tcp = {
 
 void timeouts_kick(void)
 {
-    ticker_consider(&dhcp);
     ticker_consider(&mld);
 }
 

@@ -10,6 +10,7 @@
 #include "kernel/page.h"
 #include "net/checksum.h"
 #include "net/errorlimit.h"
+#include "net/lease.h"
 #include "net/vifconfig.h"
 #include "netfront/netfront.h"
 
@@ -66,6 +67,7 @@ struct vif {
     bool linked;     /* the link was up once, */
     bool addressed;  /* so config was applied */
     struct timer dhcp_slow;
+    struct lease lease; /* lease.c's */
     struct vif_stored stored;
     /* Logged as in use, by lwIP's index behind the IPv4 one; "": is not. */
     char logged[VIF_ADDRESSES][2 * VIF_ADDRESS_MAX];

@@ -7,7 +7,8 @@
  * assert or touch what is not its own, and when the interface is gone nothing
  * of all that is left.
  */
-// sources: net/checksum.c net/memory.c net/tcpguard.c net/timeouts.c lwip
+// sources: net/checksum.c net/lease.c net/memory.c net/tcpguard.c
+// sources: net/timeouts.c lwip
 // sources: xen/evtchn.c kernel/loop.c kernel/log.c kernel/random.c
 // sources: tests/fuzz/lwip_alone.c tests/fake/hv.c
 #include "tests/fake/fake.h"
@@ -22,6 +23,7 @@
 #include "net/memory.h"
 #include "net/tcpguard.h"
 #include "net/timeouts.h"
+#include "net/vif.h"
 
 #include "lwip/dhcp.h"
 #include "lwip/dns.h"
@@ -58,7 +60,7 @@ uint32_t net_random(void)
 
 static struct loop loop;
 static struct random random_state;
-static struct netif netif;
+static struct vif vif;
 static bool started;
 static uint16_t last_port; /* that a UDP packet of ours came from */
 
@@ -106,18 +108,19 @@ static struct udp_pcb *up(bool ask)
     ip_addr_t resolver = IPADDR4_INIT_BYTES(192, 0, 2, 53), ip;
     struct udp_pcb *pcb = udp_new_ip_type(IPADDR_TYPE_ANY);
 
-    netif_add_noaddr(&netif, NULL, netif_started, netif_input);
-    netif_set_default(&netif);
-    netif_set_up(&netif);
-    netif_create_ip6_linklocal_address(&netif, 1);
-    netif_set_link_up(&netif);
+    vif.loop = &loop;
+    netif_add_noaddr(&vif.netif, &vif, netif_started, netif_input);
+    netif_set_default(&vif.netif);
+    netif_set_up(&vif.netif);
+    netif_create_ip6_linklocal_address(&vif.netif, 1);
+    netif_set_link_up(&vif.netif);
     if (ask) {
-        dhcp_start(&netif);
+        dhcp_start(&vif.netif);
     } else {
         ip4_addr_t mask = {PP_HTONL(0xffffff00)}, gw = {PP_HTONL(0xc00002fe)};
         ip4_addr_t own = {PP_HTONL(0xc0000201)};
 
-        netif_set_addr(&netif, &own, &mask, &gw);
+        netif_set_addr(&vif.netif, &own, &mask, &gw);
         dns_setserver(0, &resolver);
         dns_gethostbyname("a.example", &ip, on_resolved, NULL);
     }
@@ -130,9 +133,9 @@ static struct udp_pcb *up(bool ask)
 static void down(struct udp_pcb *pcb)
 {
     udp_remove(pcb);
-    dhcp_stop(&netif);
-    dhcp_cleanup(&netif);
-    netif_remove(&netif);
+    dhcp_stop(&vif.netif);
+    dhcp_cleanup(&vif.netif);
+    netif_remove(&vif.netif);
     fake_run_for(&loop, 90 * NS_PER_S); /* reassembly and DNS give up */
 }
 
@@ -201,7 +204,7 @@ static size_t put_ipv4(uint8_t *at, struct input *in, uint8_t protocol,
     IPH_PROTO_SET(ip, protocol);
     ip->src.addr = PP_HTONL(0xc0000235);
     ip->dest.addr =
-        shape & 0x80 ? PP_HTONL(0xffffffff) : netif_ip4_addr(&netif)->addr;
+        shape & 0x80 ? PP_HTONL(0xffffffff) : netif_ip4_addr(&vif.netif)->addr;
     return IP_HLEN;
 }
 
@@ -247,7 +250,7 @@ static void deliver(const uint8_t *frame, size_t bytes)
         return;
     p = pbuf_alloc(PBUF_RAW, (u16_t)bytes, PBUF_RAM);
     pbuf_take(p, frame, (u16_t)bytes);
-    if (netif.input(p, &netif) != ERR_OK)
+    if (vif.netif.input(p, &vif.netif) != ERR_OK)
         pbuf_free(p);
     timeouts_kick();
 }

@@ -36,6 +36,13 @@ struct netif *route_ipv6(const ip6_addr_t *src, const ip6_addr_t *dest)
     return NULL;
 }
 
+const ip4_addr_t *route_gateway4(struct netif *netif, const ip4_addr_t *dest)
+{
+    (void)netif;
+    (void)dest;
+    return NULL;
+}
+
 const ip6_addr_t *route_gateway6(struct netif *netif, const ip6_addr_t *dest)
 {
     (void)netif;
