@@ -12,13 +12,16 @@
  * What may start MLD is an event that calls timeouts_kick(), or the tick
  * itself. DHCP has timers of its own: lease.c. Each interval counts from when
  * the timer should have run, not from when it did, unless it is a whole
- * interval late.
+ * interval late. When the tick is a whole second late, the guest was paused: an
+ * alarm, which comes before anything that arrived, lets the time pass that was
+ * missed (aging.c).
  */
 #include "net/timeouts.h"
 
 #include <assert.h>
 
 #include "kernel/loop.h"
+#include "net/aging.h"
 
 #include "lwip/dns.h"
 #include "lwip/etharp.h"
@@ -40,6 +43,11 @@ static_assert(IP6_REASS_TMR_INTERVAL == TICK_MS, "IPv6 reassembly's timer");
 static_assert(ND6_TMR_INTERVAL == TICK_MS, "ND's timer");
 static_assert(DNS_TMR_INTERVAL == TICK_MS, "DNS's timer");
 
+/* More ticks than a datagram waits for its fragments. */
+#define REASSEMBLY_MAX_S 16
+static_assert(IP_REASS_MAXAGE < REASSEMBLY_MAX_S, "IPv4 reassembly's end");
+static_assert(IPV6_REASS_MAXAGE < REASSEMBLY_MAX_S, "IPv6 reassembly's end");
+
 /* A protocol's timer that rests while it is not needed. */
 struct ticker {
     struct timer timer;
@@ -60,6 +68,8 @@ static struct timeouts {
     struct loop *loop;
     void (*second)(void);
     struct one_shot *one_shots;
+    struct timer stall; /* an alarm that never comes while the tick does */
+    uint32_t missed; /* seconds that the next tick stands for besides its own */
 } timeouts;
 
 /* ---- The tickers */
@@ -69,15 +79,32 @@ static bool always(void)
     return true;
 }
 
+/* Fragments may have waited for this turn, so these come with the tick. */
+static void reassembly(void)
+{
+    uint32_t seconds = 1 + timeouts.missed;
+
+    timeouts.missed = 0;
+    if (seconds > REASSEMBLY_MAX_S)
+        seconds = REASSEMBLY_MAX_S;
+    for (; seconds > 0; seconds--) {
+        ip_reass_tmr();
+        ip6_reass_tmr();
+    }
+}
+
+static void stalled(struct timer *alarm);
+
 static void every_second(void)
 {
-    ip_reass_tmr();
+    reassembly();
     etharp_tmr();
     dns_tmr();
     nd6_tmr();
-    ip6_reass_tmr();
     timeouts_kick();
     timeouts.second();
+    alarm_start(timeouts.loop, &timeouts.stall,
+                loop_now(timeouts.loop) + 2 * TICK_MS * NS_PER_MS, stalled);
 }
 
 static bool mld_has_reports(void)
@@ -139,6 +166,15 @@ static struct ticker tcp = {
     .tick = tcp_tmr,
     .interval_ns = TCP_TMR_INTERVAL * NS_PER_MS,
 };
+
+static void stalled(struct timer *alarm)
+{
+    uint64_t seconds = (loop_now(timeouts.loop) - second.due_ns) / NS_PER_S;
+
+    (void)alarm;
+    timeouts.missed = seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX - 1;
+    aging_pass(timeouts.missed);
+}
 
 void timeouts_kick(void)
 {

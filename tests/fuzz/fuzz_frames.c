@@ -7,7 +7,7 @@
  * assert or touch what is not its own, and when the interface is gone nothing
  * of all that is left.
  */
-// sources: net/checksum.c net/lease.c net/memory.c net/tcpguard.c
+// sources: net/aging.c net/checksum.c net/lease.c net/memory.c net/tcpguard.c
 // sources: net/timeouts.c lwip
 // sources: xen/evtchn.c kernel/loop.c kernel/log.c kernel/random.c
 // sources: tests/fuzz/lwip_alone.c tests/fake/hv.c

@@ -6,7 +6,7 @@
  * to be taken seriously. Whatever it is, lwIP must not assert, and when all
  * connections are gone nothing of them is left.
  */
-// sources: net/checksum.c net/lease.c net/memory.c net/tcpguard.c
+// sources: net/aging.c net/checksum.c net/lease.c net/memory.c net/tcpguard.c
 // sources: net/timeouts.c lwip
 // sources: xen/evtchn.c kernel/loop.c kernel/log.c kernel/random.c
 // sources: tests/fuzz/lwip_alone.c tests/fake/hv.c

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* DHCP: leases of every length, other servers, routes, and times of asking. */
 // sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
-// sources: net/lease.c net/net.c net/route.c
+// sources: net/aging.c net/lease.c net/net.c net/route.c
 // sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
 // sources: netfront/netfront.c netfront/netfront_xs.c
 // sources: xen/bus/xenbus.c xen/bus/xenbus_list.c xen/bus/xs.c
@@ -479,6 +479,64 @@ static void test_times_that_make_no_sense(void **state)
     stop_server();
 }
 
+/* ---- A pause */
+
+static bool is_icmp(const struct lan_packet *p, const void *arg)
+{
+    (void)arg;
+    return p->protocol == 1;
+}
+
+/* The lease ended meanwhile: a ping that lay in the ring is not answered, and
+ * an address is asked for at once. */
+static void test_a_lease_ends_during_a_pause(void **state)
+{
+    struct lan_ip to = lan_ip(GUEST);
+    uint8_t icmp[64] = {8};
+
+    (void)state;
+    server.lease_s = 3600;
+    start_server();
+    lan_until(shows(GUEST));
+    lan_run(20 * NS_PER_S);
+    lan_send_ip(server.host, &to, 1, icmp, sizeof(icmp));
+    server.silent = true;
+    fake_run_backends();
+    fake_advance(7200 * NS_PER_S);
+    lan_until(shows(NULL));
+    lan_run(NS_PER_S);
+    assert_null(lan_take(is_icmp, NULL));
+    assert_int_equal(server.nr, 3);
+    assert_int_equal(server.events[2].type, DISCOVER);
+    assert_int_equal(nr_of(RELEASE), 0);
+    server.silent = false;
+    lan_until(shows(GUEST));
+    stop_server();
+}
+
+/* The answer to a renewal lies in the ring, and the lease it gives is not over.
+ */
+static void test_a_renewal_during_a_pause(void **state)
+{
+    (void)state;
+    server.lease_s = 3600;
+    start_server();
+    lan_until(shows(GUEST));
+    fake_advance(1800 * NS_PER_S);
+    lan_until(server.nr == 3);
+    fake_run_backends();
+    fake_advance(1650 * NS_PER_S);
+    lan_run(NS_PER_S);
+    assert_true(shows(GUEST));
+    assert_int_equal(server.nr, 3);
+    fake_advance(200 * NS_PER_S);
+    lan_run(NS_PER_S);
+    assert_true(shows(GUEST));
+    assert_int_equal(nr_of(REQUEST), 3);
+    assert_false(lan_logged("is gone"));
+    stop_server();
+}
+
 /* ---- Refusals */
 
 static void test_a_refused_renewal(void **state)
@@ -593,12 +651,6 @@ static void test_two_guests_do_not_ask_in_step(void **state)
 }
 
 /* ---- Option 121 */
-
-static bool is_icmp(const struct lan_packet *p, const void *arg)
-{
-    (void)arg;
-    return p->protocol == 1;
-}
 
 /* Where a ping of this host's is sent: its answer's MAC. */
 static const uint8_t *way_to(const char *from)
@@ -755,6 +807,8 @@ LAN_TESTS(LAN_TEST(test_lease_of_0_s), LAN_TEST(test_lease_of_1_s),
           LAN_TEST(test_a_long_lease_ends),
           LAN_TEST(test_times_that_the_server_gives),
           LAN_TEST(test_times_that_make_no_sense),
+          LAN_TEST(test_a_lease_ends_during_a_pause),
+          LAN_TEST(test_a_renewal_during_a_pause),
           LAN_TEST(test_a_refused_renewal),
           LAN_TEST(test_others_have_no_say_while_requesting),
           LAN_TEST(test_a_server_that_always_refuses_makes_no_loop),
