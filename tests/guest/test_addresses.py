@@ -122,6 +122,52 @@ def test_each_vif_asks_its_own_DHCP_server(box):
     with_server(box, work, DHCP)
 
 
+LEASE = 10
+
+
+def short_leases(box, work):
+    """Do something while udhcpd serves on xenbr1: dnsmasq's leases take at
+    least two minutes."""
+    lines = " ".join(f"'{line}'" for line in (
+        "start 10.0.3.100", "end 10.0.3.200", "interface xenbr1",
+        "lease_file /root/udhcpd.leases", "min_lease 5",
+        f"option lease {LEASE}", "option subnet 255.255.255.0",
+        "option router 10.0.3.10"))
+    box.sh(f"printf '%s\\n' {lines} >/root/udhcpd.conf; "
+           "touch /root/udhcpd.leases; "
+           "busybox udhcpd -f /root/udhcpd.conf >/dev/null 2>&1 </dev/null & "
+           "echo $! >/run/udhcpd.pid")
+    try:
+        work()
+    finally:
+        box.sh("kill $(cat /run/udhcpd.pid)")
+
+
+def test_a_short_lease_is_renewed_and_ends_during_a_pause(box):
+    def work():
+        guest = box.create("http", memory=4, vif=["bridge=xenbr1"])
+        guest.says(rf"net: vif0: 10\.0\.3\.[0-9]+/24 .*dhcp, lease {LEASE} s")
+        address = guest.has_node("attr/vif/0/ipv4/0", ".")
+        box.sh(f"sleep {2 * LEASE}")
+        ping(box, address)
+        expect("is gone" not in guest.console(), "the lease was not renewed")
+        guest.xl("pause")
+        box.sh(f"sleep {2 * LEASE}")
+        guest.xl("unpause")
+        guest.says("net: vif0: the lease of its address has ended")
+        guest.says(rf"net: vif0: 10\.0\.3\.[0-9]+/24 .*dhcp, lease {LEASE} s",
+                   times=2)
+    short_leases(box, work)
+
+
+def test_the_router_may_stand_only_in_option_121(box):
+    def work():
+        guest = box.create("http", memory=4, vif=["bridge=xenbr1"])
+        guest.says(r"net: vif0: 10\.0\.3\.[0-9]+/24 via 10\.0\.3\.10 \(dhcp")
+    with_server(box, work, DHCP, "--dhcp-option=3",
+                "--dhcp-option=121,0.0.0.0/0,10.0.3.10")
+
+
 def test_ping_is_answered_in_every_size(box):
     web.shared(box)
     for size in (0, 56, 1472, 1473, 8000):      # from 1473 on in fragments
