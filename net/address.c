@@ -88,6 +88,7 @@ void address_link_up(struct vif *vif)
 {
     vif->linked = true;
     start_addresses(vif);
+    lease6_link_up(vif);
     if (netif_dhcp_data(&vif->netif))
         timer_start(vif->loop, &vif->dhcp_slow,
                     loop_now(vif->loop) + DHCP_SLOW_NS, dhcp_is_slow);
@@ -104,6 +105,7 @@ void address_forget(struct vif *vif)
     if (vif->config.ipv4 == VIFCONFIG_AUTO)
         dhcp_stop(netif); /* gives the lease back, still as the old one */
     netif_set_addr(netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4);
+    lease6_stop(vif);
     for (unsigned i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++)
         netif_ip6_addr_set_state(netif, (s8_t)i, IP6_ADDR_INVALID);
     etharp_cleanup_netif(netif);
@@ -272,6 +274,8 @@ static const char *ipv6_origin(const struct vif *vif, unsigned i)
 {
     if (ip6_addr_islinklocal(netif_ip6_addr(&vif->netif, i)))
         return "link-local";
+    if (ip6_addr_eq(netif_ip6_addr(&vif->netif, i), &vif->lease6.ip))
+        return "dhcp";
     return netif_ip6_addr_isstatic(&vif->netif, i) ? "static" : "slaac";
 }
 

@@ -65,6 +65,7 @@
 #define LWIP_ICMP6_HL                  IP_DEFAULT_TTL /* of pings and errors */
 #define LWIP_IPV6_NUM_ADDRESSES        4 /* link-local, static, two announced */
 #define LWIP_IPV6_MLD                  1 /* bridges snoop on its reports */
+#define LWIP_IPV6_DHCP6                1 /* only its trigger: net/lease6.c */
 #define IPV6_FRAG_COPYHEADER           1 /* for pointers of 64 bits */
 #define IPV6_REASS_MAXAGE              15 /* as for IPv4 */
 /* One packet waits for each unresolved neighbour: a queue has no limit of its

@@ -340,6 +340,7 @@ void vif_close(struct vif *vif)
 {
     vif->netif.linkoutput = transmit_nothing;
     dhcp_stop(&vif->netif);
+    lease6_stop(vif);
     netif_remove(&vif->netif);
     address_update(vif);
     netfront_destroy(vif->front);

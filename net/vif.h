@@ -11,6 +11,7 @@
 #include "net/checksum.h"
 #include "net/errorlimit.h"
 #include "net/lease.h"
+#include "net/lease6.h"
 #include "net/vifconfig.h"
 #include "netfront/netfront.h"
 
@@ -67,7 +68,8 @@ struct vif {
     bool linked;     /* the link was up once, */
     bool addressed;  /* so config was applied */
     struct timer dhcp_slow;
-    struct lease lease; /* lease.c's */
+    struct lease lease;   /* lease.c's */
+    struct lease6 lease6; /* lease6.c's */
     struct vif_stored stored;
     /* Logged as in use, by lwIP's index behind the IPv4 one; "": is not. */
     char logged[VIF_ADDRESSES][2 * VIF_ADDRESS_MAX];

@@ -237,13 +237,13 @@ $(TP)/guest.flags: tp-always
 # --- lwIP, picohttpparser, liberofs, lz4, littlefs and SQLite ---------------
 
 # Addresses of both families, TCP, UDP and what configures them, on ethernet.
-# Without timeouts: net/timeouts.c is in its place.
+# Without timeouts and dhcp6: net/timeouts.c and lease6.c are in their place.
 TP_LWIP_C := \
   $(addprefix core/, altcp altcp_alloc altcp_tcp def dns inet_chksum init ip \
     mem memp netif pbuf raw stats sys tcp tcp_in tcp_out udp) \
   $(addprefix core/ipv4/, acd autoip dhcp etharp icmp igmp ip4 ip4_addr \
     ip4_frag) \
-  $(addprefix core/ipv6/, dhcp6 ethip6 icmp6 inet6 ip6 ip6_addr ip6_frag mld6 \
+  $(addprefix core/ipv6/, ethip6 icmp6 inet6 ip6 ip6_addr ip6_frag mld6 \
     nd6) \
   netif/ethernet
 

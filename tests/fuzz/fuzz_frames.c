@@ -8,7 +8,7 @@
  * of all that is left.
  */
 // sources: net/aging.c net/checksum.c net/lease.c net/memory.c net/tcpguard.c
-// sources: net/timeouts.c lwip
+// sources: net/lease6.c net/timeouts.c lwip
 // sources: xen/evtchn.c kernel/loop.c kernel/log.c kernel/random.c
 // sources: tests/fuzz/lwip_alone.c tests/fake/hv.c
 #include "tests/fake/fake.h"
@@ -135,6 +135,7 @@ static void down(struct udp_pcb *pcb)
     udp_remove(pcb);
     dhcp_stop(&vif.netif);
     dhcp_cleanup(&vif.netif);
+    lease6_stop(&vif);
     netif_remove(&vif.netif);
     fake_run_for(&loop, 90 * NS_PER_S); /* reassembly and DNS give up */
 }

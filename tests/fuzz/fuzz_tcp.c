@@ -7,7 +7,7 @@
  * connections are gone nothing of them is left.
  */
 // sources: net/aging.c net/checksum.c net/lease.c net/memory.c net/tcpguard.c
-// sources: net/timeouts.c lwip
+// sources: net/lease6.c net/timeouts.c lwip
 // sources: xen/evtchn.c kernel/loop.c kernel/log.c kernel/random.c
 // sources: tests/fuzz/lwip_alone.c tests/fake/hv.c
 #include "tests/fake/fake.h"

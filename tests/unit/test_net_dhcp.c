@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* DHCP: leases of every length, other servers, routes, and times of asking. */
 // sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
-// sources: net/aging.c net/lease.c net/net.c net/route.c
+// sources: net/aging.c net/lease.c net/lease6.c net/net.c net/route.c
 // sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
 // sources: netfront/netfront.c netfront/netfront_xs.c
 // sources: xen/bus/xenbus.c xen/bus/xenbus_list.c xen/bus/xs.c

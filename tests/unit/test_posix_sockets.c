@@ -8,7 +8,7 @@
 // sources: posix/socket_address.c
 // sources: posix/socket_datagram.c posix/socket_options.c posix/socket_stream.c
 // sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
-// sources: net/aging.c net/lease.c net/net.c net/route.c
+// sources: net/aging.c net/lease.c net/lease6.c net/net.c net/route.c
 // sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
 // sources: netfront/netfront.c netfront/netfront_xs.c
 // sources: xen/bus/xenbus.c xen/bus/xenbus_list.c xen/bus/xs.c

@@ -5,7 +5,7 @@
  * protocols do with it is in test_http_tcp.c, test_kv_tcp.c and
  * test_sqlite_tcp.c. */
 // sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
-// sources: net/aging.c net/lease.c net/net.c net/route.c
+// sources: net/aging.c net/lease.c net/lease6.c net/net.c net/route.c
 // sources: net/server.c
 // sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
 // sources: netfront/netfront.c netfront/netfront_xs.c
