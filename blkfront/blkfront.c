@@ -58,7 +58,7 @@ static const struct blkfront_page no_page = {.ref = GNTTAB_NONE};
 static void page_end(struct blkfront *bf, struct blkfront_page *page)
 {
     if (page->ref != GNTTAB_NONE)
-        gnttab_end(bf->gt, page->ref);
+        gnttab_end(&bf->hoard, page->ref);
     else if (page->data)
         page_free(bf->pages, page->data, 1);
     *page = no_page;
@@ -86,8 +86,14 @@ static bool ref_withdraw(struct blkfront *bf, grant_ref_t *ref)
     return true;
 }
 
-/* Make it a fresh page for this connection. While backends sit on as many
- * pages as the pool has, they get no more of our memory. */
+/* While this device's backends sit on as many pages as the pool has, they get
+ * no more of our memory. */
+static bool is_hoarded(const struct blkfront_queue *q)
+{
+    return q->bf->hoard.nr > q->nr_pool;
+}
+
+/* Make it a fresh page for this connection. */
 static int page_renew(struct blkfront_queue *q, struct blkfront_page *page)
 {
     struct blkfront *bf = q->bf;
@@ -96,7 +102,7 @@ static int page_renew(struct blkfront_queue *q, struct blkfront_page *page)
         page_end(bf, page);
     if (page->data)
         memset(page->data, 0, XEN_PAGE_SIZE);
-    else if (bf->gt->nr_parked <= q->nr_pool)
+    else if (!is_hoarded(q))
         page->data = page_alloc_zeroed(bf->pages, 1);
     if (!page->data)
         return -XEN_ENOMEM;
@@ -126,7 +132,7 @@ static void ring_close(struct blkfront_queue *q)
 static int ring_open(struct blkfront_queue *q, unsigned order)
 {
     unsigned nr = 1u << order;
-    char *memory = page_alloc_zeroed(q->bf->pages, nr);
+    char *memory = is_hoarded(q) ? NULL : page_alloc_zeroed(q->bf->pages, nr);
     int error = 0;
 
     if (!memory)

@@ -120,6 +120,7 @@ struct blkfront {
     struct loop *loop;
     struct pages *pages;
     struct gnttab *gt;
+    struct gnttab_hoard hoard;
     struct blkfront_owner owner;
     unsigned index;
     char name[sizeof("vbd4294967295")];

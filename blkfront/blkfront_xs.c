@@ -145,11 +145,8 @@ static int vbd_open(struct xenbus_device *bus)
         return -XEN_EOPNOTSUPP;
     }
     error = blkfront_queue_open(&bf->queue, ring_order(bf));
-    if (error) {
-        log_error("blkfront", "%s: no ring and buffers: error %d", bf->name,
-                  error);
+    if (error)
         return error;
-    }
     publish_ring(bf);
     xenbus_publish(bus, "event-channel", "%u", bf->queue.port);
     xenbus_publish(bus, "protocol", XEN_IO_PROTO_ABI_NATIVE);
@@ -342,6 +339,7 @@ struct blkfront *blkfront_create(unsigned index, struct loop *loop,
     bf->loop = loop;
     bf->pages = pages;
     bf->gt = gt;
+    gnttab_hoard_init(&bf->hoard, gt);
     bf->owner = *owner;
     name_set(bf);
     keys_init(bf);
@@ -366,8 +364,10 @@ void blkfront_destroy(struct blkfront *bf)
 
 void blkfront_free_if_unused(struct blkfront *bf)
 {
-    if (bf->stopped && !bf->buffers)
-        page_free(bf->pages, bf, BLKFRONT_PAGES);
+    if (!bf->stopped || bf->buffers)
+        return;
+    gnttab_hoard_end(&bf->hoard);
+    page_free(bf->pages, bf, BLKFRONT_PAGES);
 }
 
 const struct blkfront_info *blkfront_info(const struct blkfront *bf)

@@ -57,14 +57,14 @@ static void queue_wake(struct netfront_queue *q)
 
 /* ---- Pages */
 
-/* Bind a fresh page to a reference. While the backend sits on as many pages
- * as the receive pool has, it gets no more of our memory. */
+/* Bind a fresh page to a reference. While this device's backends sit on as many
+ * pages as the receive pool has, they get no more of our memory. */
 static int page_take(struct netfront_queue *q, struct netfront_page *page)
 {
     struct netfront *nf = q->nf;
     int error;
 
-    if (nf->gt->nr_parked > q->rx.nr_buffers)
+    if (nf->hoard.nr > q->rx.nr_buffers)
         return -XEN_ENOMEM;
     page->data = page_alloc_zeroed(nf->pages, 1);
     if (!page->data)
@@ -80,7 +80,7 @@ static int page_take(struct netfront_queue *q, struct netfront_page *page)
 static void page_end(struct netfront_queue *q, struct netfront_page *page)
 {
     if (page->ref != GNTTAB_NONE)
-        gnttab_end(q->nf->gt, page->ref);
+        gnttab_end(&q->nf->hoard, page->ref);
     *page = (struct netfront_page){NULL, GNTTAB_NONE};
 }
 

@@ -97,6 +97,7 @@ struct netfront {
     struct loop *loop;
     struct pages *pages;
     struct gnttab *gt;
+    struct gnttab_hoard hoard;
     struct netfront_owner owner;
     unsigned index; /* vif number */
     struct netfront_info info;

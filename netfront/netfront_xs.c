@@ -184,11 +184,8 @@ static int vif_open(struct xenbus_device *bus)
     if (error)
         return error;
     error = netfront_queue_open(&nf->queue, mtu + HEADER_BYTES + TAG_BYTES);
-    if (error) {
-        log_error("netfront", "vif%u: no rings and buffers: error %d",
-                  nf->index, error);
+    if (error)
         return error;
-    }
     limits_learn(nf, mtu);
     publish(nf);
     return 0;
@@ -263,6 +260,7 @@ struct netfront *netfront_create(unsigned index, struct loop *loop,
     nf->loop = loop;
     nf->pages = pages;
     nf->gt = gt;
+    gnttab_hoard_init(&nf->hoard, gt);
     nf->owner = *owner;
     keys_init(nf);
     netfront_queue_init(&nf->queue, nf);
@@ -279,8 +277,10 @@ void netfront_destroy(struct netfront *nf)
 
 void netfront_free_if_unused(struct netfront *nf)
 {
-    if (nf->stopped && !nf->queue.rx.nr_out)
-        page_free(nf->pages, nf, NETFRONT_PAGES);
+    if (!nf->stopped || nf->queue.rx.nr_out)
+        return;
+    gnttab_hoard_end(&nf->hoard);
+    page_free(nf->pages, nf, NETFRONT_PAGES);
 }
 
 const struct netfront_info *netfront_info(const struct netfront *nf)

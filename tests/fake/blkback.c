@@ -71,6 +71,7 @@ struct blkback {
     bool in_flight[IDS_MAX];
     bool audited[REFS_MAX];
     void *mapped[REFS_MAX]; /* persistent, or kept */
+    bool kept_ring[REFS_MAX];
 };
 
 /* ---- The disk */
@@ -235,12 +236,22 @@ static void page_unmap(struct blkback *bb, grant_ref_t ref, bool write)
         fake_unmap_grant(ref, write);
 }
 
-void blkback_let_go(struct blkback *bb)
+static void pages_unmap(struct blkback *bb)
 {
     for (grant_ref_t ref = 0; ref < REFS_MAX; ref++) {
         if (bb->mapped[ref])
             fake_unmap_grant(ref, true);
         bb->mapped[ref] = NULL;
+    }
+}
+
+void blkback_let_go(struct blkback *bb)
+{
+    pages_unmap(bb);
+    for (grant_ref_t ref = 0; ref < REFS_MAX; ref++) {
+        if (bb->kept_ring[ref])
+            fake_unmap_grant(ref, true);
+        bb->kept_ring[ref] = false;
     }
 }
 
@@ -649,7 +660,10 @@ static unsigned long front_ring_ref(struct blkback *bb, unsigned i)
 static void unmap_ring(struct blkback *bb, unsigned nr)
 {
     for (unsigned i = 0; i < nr; i++)
-        fake_unmap_grant(bb->ring_refs[i], true);
+        if (bb->manner.keep_ring)
+            bb->kept_ring[bb->ring_refs[i]] = true;
+        else
+            fake_unmap_grant(bb->ring_refs[i], true);
     bb->ring = NULL;
 }
 
@@ -692,7 +706,7 @@ static void disconnect(struct blkback *bb)
     unmap_ring(bb, bb->nr_ring_pages);
     fake_evtchn_unbind(bb->port);
     if (!bb->manner.keep)
-        blkback_let_go(bb);
+        pages_unmap(bb);
 }
 
 static void check_protocol(struct blkback *bb)

@@ -80,10 +80,11 @@ struct blkback_manner {
     bool fail_all;
     uint64_t bad_sector; /* what touches it fails; 0: none */
     /* And that it does not allow: */
-    bool mute;   /* never send an event */
-    bool storm;  /* send events without reason */
-    bool manual; /* do nothing with the ring: the test does */
-    bool keep;   /* pages stay mapped, past the connection, too */
+    bool mute;      /* never send an event */
+    bool storm;     /* send events without reason */
+    bool manual;    /* do nothing with the ring: the test does */
+    bool keep;      /* pages stay mapped, past the connection, too */
+    bool keep_ring; /* the ring's pages do, and no others */
 };
 struct blkback_manner *blkback_manner(struct blkback *bb);
 /* Unmap what was kept. */

@@ -349,6 +349,87 @@ static void a8_pages_kept_for_ever_do_not_cost_all_memory(void **state)
     world_stop(w);
 }
 
+/* Nothing but the ring stays mapped, and that for ever. */
+static void a8_rings_kept_for_ever_do_not_cost_all_memory(void **state)
+{
+    struct world *w = world_start(NULL);
+    struct disk *disk = world_disk_up(w, 0);
+    unsigned long pool = w->pages.nr_used;
+
+    (void)state;
+    blkback_manner(disk->bb)->keep_ring = true;
+    for (unsigned round = 0; round < 2 * pool; round++) {
+        blkback_close(disk->bb);
+        fake_run_for(&w->loop, NS_PER_S);
+        blkback_start(disk->bb);
+        fake_run_for(&w->loop, 2 * NS_PER_S);
+    }
+    assert_false(disk->up);
+    assert_true(w->pages.nr_used < 5 * pool / 2);
+    /* It lets go, and need not come back for that. */
+    blkback_manner(disk->bb)->keep_ring = false;
+    blkback_let_go(disk->bb);
+    fake_run_until(&w->loop, disk->up, 3 * XENBUS_STARVED_NS);
+    write_at(disk, 0, 65536, 1);
+    world_stop(w);
+}
+
+/* One disk's backend keeps all it can; another's disk, and a new one, do not
+ * notice. */
+static void a8_what_one_backend_keeps_costs_another_nothing(void **state)
+{
+    struct world *w = world_start(NULL);
+    struct disk *bad = world_disk_up(w, 0), *good = world_disk_up(w, 1), *late;
+
+    (void)state;
+    blkback_manner(bad->bb)->keep = true;
+    for (unsigned round = 0; round < 20; round++) {
+        (void)io_run(bad, BLKFRONT_WRITE, 0, data, 256 * KIB);
+        blkback_close(bad->bb);
+        world_settle(w);
+        blkback_start(bad->bb);
+        fake_run_for(&w->loop, 2 * NS_PER_S);
+        if (!bad->up)
+            break;
+    }
+    assert_false(bad->up);
+    blkback_close(good->bb);
+    world_settle(w);
+    world_connect(w, good);
+    write_at(good, 0, MIB, 1);
+    late = world_disk_up(w, 2);
+    write_at(late, 0, MIB, 1);
+    blkback_manner(bad->bb)->keep = false;
+    blkback_let_go(bad->bb);
+    fake_run_until(&w->loop, bad->up, 3 * XENBUS_STARVED_NS);
+    write_at(bad, 0, 65536, 1);
+    world_stop(w);
+}
+
+/* The same with pages of another kind of device: netback's. */
+static void a8_parked_pages_of_a_vif_do_not_block_a_disk(void **state)
+{
+    struct world *w = world_start(NULL);
+    struct gnttab_hoard vif;
+    static grant_ref_t refs[300];
+
+    (void)state;
+    gnttab_hoard_init(&vif, &w->gt);
+    for (unsigned i = 0; i < array_size(refs); i++) {
+        void *page = page_alloc_zeroed(&w->pages, 1);
+
+        assert_int_equal(gnttab_take(&w->gt, 0, page, &refs[i]), 0);
+        gnttab_give(&w->gt, refs[i], false);
+        assert_non_null(fake_map_grant(0, refs[i], true));
+        gnttab_end(&vif, refs[i]);
+    }
+    write_at(world_disk_up(w, 0), 0, MIB, 1);
+    for (unsigned i = 0; i < array_size(refs); i++)
+        fake_unmap_grant(refs[i], true);
+    fake_run_for(&w->loop, 2 * GNTTAB_RETRY_NS);
+    world_stop(w);
+}
+
 static void a8_a_buffer_is_not_sent_while_another_writes_to_it(void **state)
 {
     struct world *w = world_start(NULL);
@@ -753,6 +834,9 @@ int main(void)
         cmocka_unit_test(a7_storms_of_events),
         cmocka_unit_test(a8_pages_that_are_kept_are_left_behind),
         cmocka_unit_test(a8_pages_kept_for_ever_do_not_cost_all_memory),
+        cmocka_unit_test(a8_rings_kept_for_ever_do_not_cost_all_memory),
+        cmocka_unit_test(a8_what_one_backend_keeps_costs_another_nothing),
+        cmocka_unit_test(a8_parked_pages_of_a_vif_do_not_block_a_disk),
         cmocka_unit_test(a8_a_buffer_is_not_sent_while_another_writes_to_it),
         cmocka_unit_test(
             a8_a_buffer_that_is_freed_while_it_is_mapped_is_parked),

@@ -18,6 +18,7 @@ struct world {
     struct loop loop;
     struct pages pages;
     struct gnttab gt;
+    struct gnttab_hoard hoard;
 };
 
 static void set_up(struct world *world)
@@ -25,6 +26,7 @@ static void set_up(struct world *world)
     loop_init(&world->loop);
     pages_init(&world->pages);
     gnttab_init(&world->gt, &world->loop, &world->pages);
+    gnttab_hoard_init(&world->hoard, &world->gt);
 }
 
 /* Only the tables of our own are still out. */
@@ -34,7 +36,9 @@ static void check_nothing_is_left(struct world *world)
     assert_int_equal(world->gt.nr_parked, 0);
     assert_int_equal(world->pages.nr_used, world->gt.nr_frames);
     assert_int_equal(fake_pages_out(), world->gt.nr_frames);
-    assert_false(world->gt.retry.active);
+    assert_int_equal(world->hoard.nr, 0);
+    assert_false(world->hoard.retry.active);
+    assert_false(world->gt.orphans.retry.active);
 }
 
 static char *new_page(struct world *world)
@@ -86,7 +90,7 @@ static void a_grants_life(void **state)
     assert_int_equal(gnttab_withdraw(&w.gt, ref), 0);
     assert_null(fake_map_grant(DOM, ref, false));
     assert_string_equal(page, "from them");
-    gnttab_end(&w.gt, ref);
+    gnttab_end(&w.hoard, ref);
     check_nothing_is_left(&w);
     assert_int_equal(w.gt.granted, 1);
 }
@@ -106,7 +110,7 @@ static void giving_and_withdrawing_need_no_hypercall(void **state)
         assert_int_equal(gnttab_withdraw(&w.gt, ref), 0);
     }
     assert_int_equal(fake_hypercalls(), hypercalls);
-    gnttab_end(&w.gt, ref);
+    gnttab_end(&w.hoard, ref);
     check_nothing_is_left(&w);
 }
 
@@ -127,7 +131,7 @@ static void readonly_means_readonly(void **state)
     assert_int_equal(gnttab_withdraw(&w.gt, ref), -XEN_EBUSY);
     fake_unmap_grant(ref, false);
     assert_int_equal(gnttab_withdraw(&w.gt, ref), 0);
-    gnttab_end(&w.gt, ref);
+    gnttab_end(&w.hoard, ref);
     check_nothing_is_left(&w);
 }
 
@@ -150,7 +154,7 @@ static void a_mapped_grant_is_busy_until_its_last_unmap(void **state)
     assert_int_equal(w.gt.busy, 2);
     /* Withdrawn twice is as good as once. */
     assert_int_equal(gnttab_withdraw(&w.gt, ref), 0);
-    gnttab_end(&w.gt, ref);
+    gnttab_end(&w.hoard, ref);
     check_nothing_is_left(&w);
 }
 
@@ -170,7 +174,7 @@ static void release_keeps_the_page(void **state)
     gnttab_release(&w.gt, ref);
     page[0] = 1;
     assert_int_equal(take(&w, page), ref);
-    gnttab_end(&w.gt, ref);
+    gnttab_end(&w.hoard, ref);
     check_nothing_is_left(&w);
 }
 
@@ -188,13 +192,13 @@ static void a8_a_page_that_is_still_mapped_is_parked(void **state)
     ref = take(&w, page);
     gnttab_give(&w.gt, ref, false);
     assert_non_null(fake_map_grant(DOM, ref, true));
-    gnttab_end(&w.gt, ref);
+    gnttab_end(&w.hoard, ref);
     assert_int_equal(w.gt.nr_parked, 1);
     assert_int_equal(w.gt.nr_live, 1);
     other = new_page(&w);
     assert_ptr_not_equal(other, page);
     assert_int_not_equal(take(&w, other), ref);
-    gnttab_end(&w.gt, ref + 1);
+    gnttab_end(&w.hoard, ref + 1);
     fake_run_for(&w.loop, 10 * GNTTAB_RETRY_NS);
     assert_int_equal(w.gt.nr_parked, 1);
     assert_int_equal(w.pages.nr_used, w.gt.nr_frames + 1);
@@ -220,7 +224,7 @@ static void a8_many_parked_pages_come_back_one_by_one(void **state)
         assert_non_null(fake_map_grant(DOM, refs[i], true));
     }
     for (unsigned i = 0; i < NR; i++)
-        gnttab_end(&w.gt, refs[i]);
+        gnttab_end(&w.hoard, refs[i]);
     for (unsigned i = 0; i < NR; i++) {
         assert_int_equal(w.gt.nr_parked, NR - i);
         fake_unmap_grant(refs[7 * i % NR], true);
@@ -243,10 +247,44 @@ static void a8_retries_come_on_time(void **state)
         assert_non_null(fake_map_grant(DOM, refs[i], false));
     }
     for (unsigned i = 0; i < array_size(refs); i++) {
-        gnttab_end(&w.gt, refs[i]);
+        gnttab_end(&w.hoard, refs[i]);
         fake_unmap_grant(refs[i], false);
         fake_run_for(&w.loop, GNTTAB_RETRY_NS * 3 / 5);
     }
+    check_nothing_is_left(&w);
+}
+
+/* A device's hoard is its own; what a device leaves behind is waited for when
+ * the device's memory is gone. */
+static void a8_each_device_has_a_hoard_of_its_own(void **state)
+{
+    struct world w;
+    struct gnttab_hoard other;
+    grant_ref_t refs[3];
+
+    (void)state;
+    set_up(&w);
+    gnttab_hoard_init(&other, &w.gt);
+    for (unsigned i = 0; i < array_size(refs); i++) {
+        refs[i] = take(&w, new_page(&w));
+        gnttab_give(&w.gt, refs[i], false);
+        assert_non_null(fake_map_grant(DOM, refs[i], true));
+        gnttab_end(i ? &other : &w.hoard, refs[i]);
+    }
+    assert_int_equal(w.hoard.nr, 1);
+    assert_int_equal(other.nr, 2);
+    assert_int_equal(w.gt.nr_parked, 3);
+
+    fake_unmap_grant(refs[1], true);
+    gnttab_hoard_end(&other);
+    memset(&other, 0xee, sizeof(other));
+    assert_int_equal(w.gt.nr_parked, 2);
+    fake_run_for(&w.loop, 3 * GNTTAB_RETRY_NS);
+    assert_int_equal(w.hoard.nr, 1);
+    assert_int_equal(w.gt.nr_parked, 2);
+    fake_unmap_grant(refs[2], true);
+    fake_unmap_grant(refs[0], true);
+    fake_run_for(&w.loop, 2 * GNTTAB_RETRY_NS);
     check_nothing_is_left(&w);
 }
 
@@ -265,13 +303,13 @@ static void references_are_used_again(void **state)
     fresh = w.gt.fresh;
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned i = 0; i < NR; i++)
-            gnttab_end(&w.gt, refs[i]);
+            gnttab_end(&w.hoard, refs[i]);
         for (unsigned i = 0; i < NR; i++)
             refs[i] = take(&w, new_page(&w));
         assert_int_equal(w.gt.fresh, fresh);
     }
     for (unsigned i = 0; i < NR; i++)
-        gnttab_end(&w.gt, refs[i]);
+        gnttab_end(&w.hoard, refs[i]);
     check_nothing_is_left(&w);
 }
 
@@ -314,7 +352,7 @@ static void reserved_references_stay_xens(void **state)
         assert_true(fake_asserts(gnttab_release(&w.gt, i)));
         assert_int_equal(error, 0);
     }
-    gnttab_end(&w.gt, ref);
+    gnttab_end(&w.hoard, ref);
     check_nothing_is_left(&w);
 }
 
@@ -367,7 +405,7 @@ static void growing_fails_cleanly(void **state)
     assert_int_equal(gnttab_take(&w.gt, DOM, page, &ref), -XEN_ENOSPC);
     assert_int_equal(w.gt.nr_live, 0);
     ref = take(&w, page);
-    gnttab_end(&w.gt, ref);
+    gnttab_end(&w.hoard, ref);
     check_nothing_is_left(&w);
     fake_check_clean();
     fake_stop();
@@ -387,8 +425,8 @@ static void misuse_is_an_assert(void **state)
     assert_true(fake_asserts(gnttab_release(&w.gt, ref)));
     assert_true(fake_asserts(gnttab_give(&w.gt, ref + 1, false)));
     assert_true(fake_asserts(error = gnttab_withdraw(&w.gt, GNTTAB_NONE)));
-    gnttab_end(&w.gt, ref);
-    assert_true(fake_asserts(gnttab_end(&w.gt, ref)));
+    gnttab_end(&w.hoard, ref);
+    assert_true(fake_asserts(gnttab_end(&w.hoard, ref)));
     assert_true(fake_asserts(gnttab_release(&w.gt, ref)));
     assert_int_equal(error, 0);
     check_nothing_is_left(&w);
@@ -462,7 +500,7 @@ static void life_unmap(struct life *life, struct grant *g)
 
 static void life_end(struct life *life, struct grant *g)
 {
-    gnttab_end(&life->w.gt, g->ref);
+    gnttab_end(&life->w.hoard, g->ref);
     life->nr_taken--;
     life->nr_ended += g->stage == MAPPED;
     g->stage = g->stage == MAPPED ? ENDED : FREE;
@@ -533,6 +571,7 @@ int main(void)
         test_on_fake(a8_a_page_that_is_still_mapped_is_parked),
         test_on_fake(a8_many_parked_pages_come_back_one_by_one),
         test_on_fake(a8_retries_come_on_time),
+        test_on_fake(a8_each_device_has_a_hoard_of_its_own),
         test_on_fake(references_are_used_again),
         cmocka_unit_test(the_table_grows_to_our_own_limit),
         test_on_fake(reserved_references_stay_xens),

@@ -731,6 +731,25 @@ static void a8_who_keeps_everything_gets_no_more(void **state)
     world_stop(w);
 }
 
+/* Another vif does not notice. */
+static void a8_what_one_backend_keeps_costs_another_nothing(void **state)
+{
+    struct world *w = world_start(NULL);
+    struct side *bad = world_vif_up(w, 0), *good = world_vif_up(w, 1);
+
+    (void)state;
+    world_settle(w);
+    netback_manner(bad->nb)->keep = true;
+    for (unsigned i = 0; i < 2 * netfront_buffers(bad->nf); i++)
+        world_deliver(bad, 100, i, 0);
+    world_settle(w);
+    assert_int_equal(world_stats(bad).broken, 1);
+    assert_true(w->gt.nr_parked > netfront_buffers(good->nf));
+    check_alive(w, good);
+    netback_let_go(bad->nb);
+    world_stop(w);
+}
+
 static void a8_sent_pages_kept_mapped_outlive_the_connection(void **state)
 {
     struct world *w = world_start(NULL);
@@ -912,6 +931,7 @@ int main(void)
         cmocka_unit_test(a7_a_look_is_as_good_as_an_event),
         cmocka_unit_test(a8_a_page_kept_mapped_is_never_used_again),
         cmocka_unit_test(a8_who_keeps_everything_gets_no_more),
+        cmocka_unit_test(a8_what_one_backend_keeps_costs_another_nothing),
         cmocka_unit_test(a8_sent_pages_kept_mapped_outlive_the_connection),
         cmocka_unit_test(a9_only_zeroed_pages_are_granted),
         cmocka_unit_test(a10_every_way_to_leave_in_mid_flight_can_be_repeated),

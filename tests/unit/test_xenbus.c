@@ -45,7 +45,7 @@ static unsigned log_count(const char *text)
 
 struct driver {
     struct xenbus_device dev;
-    unsigned opens, closes, connects, stops;
+    unsigned tries, opens, closes, connects, stops;
     int open_error;
     bool fail_in_connected;
     uint32_t feature, queues, sectors;
@@ -92,6 +92,7 @@ static int driver_open(struct xenbus_device *dev)
     struct driver *d = driver_of(dev);
 
     assert_int_equal(d->opens, d->closes);
+    d->tries++;
     if (d->open_error)
         return d->open_error;
     d->opens++;
@@ -910,11 +911,11 @@ static void test_fail_while_xenstored_is_silent(void **state)
 static void test_open_fails(void **state)
 {
     (void)state;
-    driver.open_error = -XEN_ENOMEM;
+    driver.open_error = -XEN_EINVAL;
     attach();
     begin(&net_ops);
-    settle();
-    assert_int_equal(log_count(FRONT ": cannot open: error 12"), 1);
+    fake_run_for(&loop, 3 * XENBUS_STARVED_NS);
+    assert_int_equal(log_count(FRONT ": cannot open: error 22"), 1);
     assert_int_equal(front_state(), XenbusStateClosed);
     driver.open_error = 0;
     settle();
@@ -922,6 +923,52 @@ static void test_open_fails(void **state)
     back_stop();
     back_start();
     fake_run_until(&loop, driver.connects == 1, 2 * NS_PER_S);
+    stop_and_check();
+}
+
+/* Memory comes back by itself; the backend does not move. */
+static void test_open_fails_for_lack_of_memory(void **state)
+{
+    static const int errors[] = {-XEN_ENOMEM, -XEN_ENOSPC};
+
+    (void)state;
+    attach();
+    begin(&net_ops);
+    for (unsigned i = 0; i < array_size(errors); i++) {
+        driver.open_error = errors[i];
+        back_stop();
+        settle();
+        driver.tries = 0;
+        back_start();
+        fake_run_for(&loop, 10 * XENBUS_STARVED_NS);
+        assert_in_range(driver.tries, 5, 11);
+        assert_int_equal(log_count(FRONT ": no memory"), i + 1);
+        driver.open_error = 0;
+        fake_run_until(&loop, driver.connects == i + 1, 2 * XENBUS_STARVED_NS);
+    }
+    stop_and_check();
+}
+
+/* What is stopped, detached or given up for another reason is not tried. */
+static void test_no_try_for_what_does_not_starve(void **state)
+{
+    (void)state;
+    driver.open_error = -XEN_ENOMEM;
+    attach();
+    begin(&net_ops);
+    fake_run_until(&loop, driver.tries == 2, 2 * XENBUS_STARVED_NS);
+    driver.open_error = -XEN_EINVAL;
+    fake_run_until(&loop, driver.tries == 3, 2 * XENBUS_STARVED_NS);
+    fake_run_for(&loop, 3 * XENBUS_STARVED_NS);
+    assert_int_equal(driver.tries, 3);
+
+    driver.open_error = -XEN_ENOMEM;
+    back_stop();
+    back_start();
+    fake_run_until(&loop, driver.tries == 4, 2 * NS_PER_S);
+    fake_xs_device_detach("vif", 0);
+    fake_run_for(&loop, 3 * XENBUS_STARVED_NS);
+    assert_int_equal(driver.tries, 4);
     stop_and_check();
 }
 
@@ -1158,6 +1205,8 @@ int main(void)
         test(fail_in_connected),
         test(fail_while_xenstored_is_silent),
         test(open_fails),
+        test(open_fails_for_lack_of_memory),
+        test(no_try_for_what_does_not_starve),
         test(stop_before_retry),
         test(stop_at_every_step),
         test(no_xenstore),

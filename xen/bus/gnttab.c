@@ -14,7 +14,9 @@
  *
  * Domain and frame of an entry are written when it is taken, its flags alone
  * make it valid; they hold GTF_reading and GTF_writing while the other side
- * uses the page. A parked page belongs to us and nobody else until they do not.
+ * uses the page. A parked page belongs to us and nobody else until they do not;
+ * its reference is in the list of the device that shared it (a hoard), or, when
+ * that is gone, of the orphans.
  *
  * References are never moved, and the table never shrinks: it has grown to the
  * largest number that was ever needed at once.
@@ -37,8 +39,8 @@ void gnttab_init(struct gnttab *gt, struct loop *loop, struct pages *pages)
         .pages = pages,
         .fresh = GNTTAB_NR_RESERVED_ENTRIES,
         .free = GNTTAB_NONE,
-        .parked = GNTTAB_NONE,
     };
+    gnttab_hoard_init(&gt->orphans, gt);
 }
 
 static struct gnttab_ref *ref_at(struct gnttab *gt, grant_ref_t ref)
@@ -169,34 +171,63 @@ static bool try_end(struct gnttab *gt, grant_ref_t ref)
 
 static void retry_parked(struct timer *timer);
 
-static void park(struct gnttab *gt, grant_ref_t ref)
+static void retry_later(struct gnttab_hoard *hoard)
 {
-    ref_at(gt, ref)->next = gt->parked;
-    gt->parked = ref;
-    gt->nr_parked++;
-    if (!gt->retry.active)
-        timer_start(gt->loop, &gt->retry, loop_now(gt->loop) + GNTTAB_RETRY_NS,
+    struct loop *loop = hoard->gt->loop;
+
+    if (!hoard->retry.active)
+        timer_start(loop, &hoard->retry, loop_now(loop) + GNTTAB_RETRY_NS,
                     retry_parked);
 }
 
-static void retry_parked(struct timer *timer)
+static void park(struct gnttab_hoard *hoard, grant_ref_t ref)
 {
-    struct gnttab *gt = container_of(timer, struct gnttab, retry);
-    grant_ref_t ref = gt->parked;
+    ref_at(hoard->gt, ref)->next = hoard->first;
+    hoard->first = ref;
+    hoard->nr++;
+    hoard->gt->nr_parked++;
+}
 
-    gt->parked = GNTTAB_NONE;
-    gt->nr_parked = 0;
+/* All that is in `from`, once more. */
+static void end_all(struct gnttab_hoard *hoard, struct gnttab_hoard *from)
+{
+    struct gnttab *gt = hoard->gt;
+    grant_ref_t ref = from->first;
+
+    gt->nr_parked -= from->nr;
+    from->first = GNTTAB_NONE;
+    from->nr = 0;
     while (ref != GNTTAB_NONE) {
         grant_ref_t next = ref_at(gt, ref)->next;
 
-        if (!try_end(gt, ref))
-            park(gt, ref);
+        gnttab_end(hoard, ref);
         ref = next;
     }
 }
 
-void gnttab_end(struct gnttab *gt, grant_ref_t ref)
+static void retry_parked(struct timer *timer)
 {
-    if (!try_end(gt, ref))
-        park(gt, ref);
+    struct gnttab_hoard *hoard =
+        container_of(timer, struct gnttab_hoard, retry);
+
+    end_all(hoard, hoard);
+}
+
+void gnttab_hoard_init(struct gnttab_hoard *hoard, struct gnttab *gt)
+{
+    *hoard = (struct gnttab_hoard){.gt = gt, .first = GNTTAB_NONE};
+}
+
+void gnttab_end(struct gnttab_hoard *hoard, grant_ref_t ref)
+{
+    if (try_end(hoard->gt, ref))
+        return;
+    park(hoard, ref);
+    retry_later(hoard);
+}
+
+void gnttab_hoard_end(struct gnttab_hoard *hoard)
+{
+    timer_stop(hoard->gt->loop, &hoard->retry);
+    end_all(&hoard->gt->orphans, hoard);
 }

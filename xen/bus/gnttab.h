@@ -21,6 +21,18 @@
 
 #define GNTTAB_NONE UINT32_MAX
 
+struct gnttab;
+
+/* Pages of one device that a backend did not let go of. Whoever gives a device
+ * pages counts them here, so that each device's backends can keep only so many,
+ * and what one keeps costs no other device anything. */
+struct gnttab_hoard {
+    struct gnttab *gt;
+    unsigned nr;       /* parked pages */
+    grant_ref_t first; /* head of their list */
+    struct timer retry;
+};
+
 /* How often a page that is still held is asked for again: a backend that lets
  * go late does so within milliseconds, one that never does costs little. */
 #define GNTTAB_RETRY_NS (100 * NS_PER_MS)
@@ -37,13 +49,12 @@ struct gnttab {
     struct grant_entry_v1 *table; /* shared with Xen; indexed by reference */
     struct gnttab_ref *refs[HV_GRANT_FRAMES_MAX]; /* ours: one page for each of
                                                    * the table's frames */
-    unsigned nr_frames; /* frames of the table in use so far */
-    grant_ref_t fresh;  /* from here on references were never used */
-    grant_ref_t free;   /* head of the list of those that were */
-    unsigned nr_live;   /* references in use, parked ones included */
-    unsigned nr_parked;
-    grant_ref_t parked; /* head of the parked list */
-    struct timer retry;
+    unsigned nr_frames;          /* frames of the table in use so far */
+    grant_ref_t fresh;           /* from here on references were never used */
+    grant_ref_t free;            /* head of the list of those that were */
+    unsigned nr_live;            /* references in use, parked ones included */
+    unsigned nr_parked;          /* pages in all hoards */
+    struct gnttab_hoard orphans; /* of devices that are gone */
     uint64_t granted, busy; /* permissions given; withdrawals that failed */
 };
 
@@ -68,8 +79,15 @@ must_check int gnttab_withdraw(struct gnttab *gt, grant_ref_t ref);
 /* Give the reference back, but not the page. Assert: withdrawn. */
 void gnttab_release(struct gnttab *gt, grant_ref_t ref);
 
+void gnttab_hoard_init(struct gnttab_hoard *hoard, struct gnttab *gt);
+
 /* The end of a shared page: withdraw, release the reference, free the page to
- * kernel/page.h; when the other side still holds it, later (parked). */
-void gnttab_end(struct gnttab *gt, grant_ref_t ref);
+ * kernel/page.h; when the other side still holds it, later (parked): until then
+ * it is in the hoard. */
+void gnttab_end(struct gnttab_hoard *hoard, grant_ref_t ref);
+
+/* The device goes: its hoard is empty and its memory may be freed. What was in
+ * it is still waited for. */
+void gnttab_hoard_end(struct gnttab_hoard *hoard);
 
 #endif

@@ -96,7 +96,12 @@ static void close_device(struct xenbus_device *dev)
 
 static void retry_run(struct timer *timer)
 {
-    advance(container_of(timer, struct xenbus_device, retry));
+    struct xenbus_device *dev =
+        container_of(timer, struct xenbus_device, retry);
+
+    if (dev->starved)
+        dev->broken = false;
+    advance(dev);
 }
 
 static void task_run(struct task *task)
@@ -264,6 +269,26 @@ static void published(struct xs_update *update, int error)
     advance(dev);
 }
 
+/* The first of a row of failures for lack of memory is news. */
+static void open_failed(struct xenbus_device *dev, int error)
+{
+    bool starves = error == -XEN_ENOMEM || error == -XEN_ENOSPC;
+
+    if (!starves)
+        log_error(dev->node, "cannot open: error %d", -error);
+    else if (!dev->starved)
+        log_error(dev->node,
+                  "no memory, or no grants or ports, to open it with: error "
+                  "%d; tried again every %u s",
+                  -error, (unsigned)(XENBUS_STARVED_NS / NS_PER_S));
+    give_up(dev);
+    dev->starved = starves;
+    if (starves)
+        timer_start(dev->loop, &dev->retry,
+                    loop_now(dev->loop) + XENBUS_STARVED_NS, retry_run);
+    decide(dev);
+}
+
 static void open_device(struct xenbus_device *dev)
 {
     int error;
@@ -271,11 +296,10 @@ static void open_device(struct xenbus_device *dev)
     dev->nr_nodes = 0;
     error = dev->ops->open(dev);
     if (error) {
-        log_error(dev->node, "cannot open: error %d", -error);
-        give_up(dev);
-        decide(dev);
+        open_failed(dev, error);
         return;
     }
+    dev->starved = false;
     xenbus_publish(dev, "state", "%u", (unsigned)dev->ops->tell_state);
     path_join(dev->path, dev->node, "state");
     dev->opened = true;
@@ -484,7 +508,8 @@ static void forget(struct xenbus_device *dev)
     timer_stop(dev->loop, &dev->retry);
     dev->backend[0] = '\0';
     dev->state = dev->backend_state = XenbusStateUnknown;
-    dev->broken = dev->left = dev->learned = dev->online = false;
+    dev->broken = dev->starved = dev->left = false;
+    dev->learned = dev->online = false;
 }
 
 static void backend_id_read(struct xs_request *r)

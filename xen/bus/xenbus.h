@@ -27,8 +27,11 @@
 #include "xen/hv.h"
 #include "xen/bus/xs_update.h"
 
-#define XENBUS_SLOW_NS   (5 * NS_PER_S) /* "still no backend" is then news */
-#define XENBUS_RETRY_NS  NS_PER_S /* the least time between two attempts */
+#define XENBUS_SLOW_NS  (5 * NS_PER_S) /* "still no backend" is then news */
+#define XENBUS_RETRY_NS NS_PER_S       /* the least time between two attempts */
+#define XENBUS_STARVED_NS                                                 \
+    (2 * NS_PER_S)          /* a device that could not be opened for lack \
+                             * of memory: a handshake is some 20 messages */
 #define XENBUS_PATH_MAX  96 /* /local/domain/N/backend/TYPE/N/N and a key */
 #define XENBUS_NAME_MAX  40 /* of that: a slash and a key */
 #define XENBUS_KEYS_MAX  24 /* keys one frontend publishes, or reads */
@@ -55,7 +58,9 @@ struct xenbus_ops {
     /* Read these before open. NULL: none. */
     const struct xenbus_key *(*keys)(struct xenbus_device *dev, unsigned *nr);
     /* Make rings, ports, grants, and xenbus_publish() each key. Negative: the
-     * device is given up until the backend leaves and comes back. */
+     * device is given up until the backend leaves and comes back; -XEN_ENOMEM
+     * and -XEN_ENOSPC, which pass: it is tried again every XENBUS_STARVED_NS.
+     * Both are logged. */
     int (*open)(struct xenbus_device *dev);
     /* The state told along with the keys. XenbusStateConnected: all is said
      * (netif.h). XenbusStateInitialised: the backend has more to say first
@@ -96,6 +101,7 @@ struct xenbus_device {
     bool busy, moved, changed, stopping;    /* what advance() looks at */
     bool learned;    /* the keys are read and still true */
     bool relearning; /* changed() is to be called when they are */
+    bool starved;    /* broken for lack of memory: time mends that */
     bool left;       /* since `broken`, the backend went away */
     bool online;     /* a Closed backend waits for us to begin again */
     bool connected_before;
