@@ -58,7 +58,8 @@ static void buffer_free(struct pbuf *p)
     struct vif *vif = buffer->vif;
 
     vif->nr_held--;
-    netfront_release(vif->front, (unsigned)(buffer - vif->buffers));
+    /* lwIP and apps write to what they are given. */
+    netfront_release(vif->front, (unsigned)(buffer - vif->buffers), true);
 }
 
 static struct pbuf *wrap(struct vif *vif, const struct netfront_frame *frame)
@@ -83,7 +84,7 @@ static struct pbuf *wrap(struct vif *vif, const struct netfront_frame *frame)
 static void release(struct vif *vif, const struct netfront_frame *frame)
 {
     for (unsigned i = 0; i < frame->nr_frags; i++)
-        netfront_release(vif->front, frame->frags[i].buffer);
+        netfront_release(vif->front, frame->frags[i].buffer, false);
 }
 
 /* NULL: memory is short; the frame's pages are still out. */

@@ -9,7 +9,8 @@
  *
  * Receive: a page is in one hand at a time (enum netfront_holder). On its way
  * to the backend the permission is given, on its way back it is withdrawn
- * before anybody looks at the page. Neither costs a hypercall.
+ * before anybody looks at the page. Neither costs a hypercall. What its owner
+ * may have written to is wiped when it is released.
  * Transmit: a pool page is granted read-only while the device is open; frames
  * are copied in, and nothing is ever read back from it.
  *
@@ -152,8 +153,14 @@ static void rx_hand_up(struct netfront_queue *q)
     struct netfront_rx *rx = &q->rx;
     struct netfront *nf = q->nf;
 
-    for (unsigned i = 0; i < rx->frame.nr_frags; i++)
-        rx->holder[rx->frame.frags[i].buffer] = RX_OWNER;
+    for (unsigned i = 0; i < rx->frame.nr_frags; i++) {
+        const struct netfront_frag *frag = &rx->frame.frags[i];
+
+        rx->holder[frag->buffer] = RX_OWNER;
+        rx->pieces[frag->buffer].offset =
+            (uint16_t)((uintptr_t)frag->data % XEN_PAGE_SIZE);
+        rx->pieces[frag->buffer].bytes = frag->bytes;
+    }
     rx->nr_out += rx->frame.nr_frags;
     nf->stats.rx_frames++;
     nf->stats.rx_bytes += rx->frame.bytes;
@@ -723,7 +730,15 @@ static void rx_retire(struct netfront_queue *q, unsigned buffer)
         q->nf->stats.rx_errors++; /* the pool is smaller until the next open */
 }
 
-void netfront_release(struct netfront *nf, unsigned buffer)
+/* What the owner wrote is not for the backend: lwIP, for one, keeps pointers in
+ * the headers of fragments. */
+static void rx_wipe(struct netfront_rx *rx, unsigned buffer)
+{
+    memset((uint8_t *)rx->buffers[buffer].data + rx->pieces[buffer].offset, 0,
+           rx->pieces[buffer].bytes);
+}
+
+void netfront_release(struct netfront *nf, unsigned buffer, bool written)
 {
     struct netfront_queue *q = &nf->queue;
     struct netfront_rx *rx = &q->rx;
@@ -731,10 +746,13 @@ void netfront_release(struct netfront *nf, unsigned buffer)
     assert(buffer < rx->nr_buffers && rx->holder[buffer] == RX_OWNER);
     rx->nr_out--;
     rx->holder[buffer] = RX_OURS;
-    if (rx->buffers[buffer].ref == GNTTAB_NONE)
+    if (rx->buffers[buffer].ref == GNTTAB_NONE) {
         rx_retire(q, buffer);
-    else
+    } else {
+        if (written)
+            rx_wipe(rx, buffer);
         rx_put_free(rx, buffer);
+    }
     if (q->running)
         queue_wake(q);
     netfront_free_if_unused(nf);

@@ -57,8 +57,9 @@ struct netfront_owner {
     /* Up: netfront_info() is valid. Down: nothing is sent or received; pages
      * held by the owner may still be released as usual. */
     void (*link)(void *arg, bool up);
-    /* A frame arrived. The owner now owns each piece's page and must
+    /* A frame arrived. The owner now owns each piece and must
      * netfront_release() each of them once, soon (they are the receive pool).
+     * It may write to a piece, but not to what lies around it in its page.
      * `frame` itself is valid only during the call. */
     void (*receive)(void *arg, const struct netfront_frame *frame);
     /* netfront_send said -XEN_EAGAIN before; there is room again. */
@@ -114,8 +115,10 @@ must_check int netfront_send(struct netfront *nf,
  * one anyway spares the guest another. */
 void netfront_look(struct netfront *nf);
 
-/* Give a received page back to the pool. Assert: it was out. */
-void netfront_release(struct netfront *nf, unsigned buffer);
+/* Give a received page back to the pool. Assert: it was out. written: the piece
+ * may have been written to; it is wiped before the backend gets the page again,
+ * which is to see nothing of ours. */
+void netfront_release(struct netfront *nf, unsigned buffer, bool written);
 
 struct netfront_stats {
     uint64_t rx_frames, rx_bytes;

@@ -51,6 +51,9 @@ struct netfront_rx {
     unsigned nr_buffers; /* at most; those without a page are not in use */
     struct netfront_page buffers[NETFRONT_RX_MAX];
     uint8_t holder[NETFRONT_RX_MAX]; /* enum netfront_holder */
+    struct {
+        uint16_t offset, bytes; /* of what was handed up in it */
+    } pieces[NETFRONT_RX_MAX];
     uint16_t posted[NETFRONT_SLOTS]; /* the buffer in each ring slot */
     uint16_t free[NETFRONT_RX_MAX];  /* a stack: the warmest page first */
     unsigned nr_free, nr_out;

@@ -8,8 +8,9 @@
  * persistent, and counts in sectors of 512 bytes whatever the disk's are.
  *
  * It also audits: a request that an honest frontend cannot have written fails
- * the test, and so does a page that was not all zeros but for the data in it
- * when it was first seen (docs/hardening.md, A9).
+ * the test, and so does a page that holds, but for the data of the request,
+ * anything else than zeros and what was seen in it before (docs/hardening.md,
+ * A9).
  */
 #include "tests/fake/blkback.h"
 
@@ -69,8 +70,8 @@ struct blkback {
     struct answer unanswered[IDS_MAX];
     unsigned nr_unanswered;
     bool in_flight[IDS_MAX];
-    bool audited[REFS_MAX];
-    void *mapped[REFS_MAX]; /* persistent, or kept */
+    uint8_t *audited[REFS_MAX]; /* what was in its page; NULL: nothing yet */
+    void *mapped[REFS_MAX];     /* persistent, or kept */
     bool kept_ring[REFS_MAX];
 };
 
@@ -187,15 +188,37 @@ void blkback_read(struct blkback *bb, uint64_t offset, void *data, size_t bytes)
 
 /* ---- Pages of the guest */
 
-static void audit_page(struct blkback *bb, grant_ref_t ref, const uint8_t *page,
-                       unsigned first, unsigned last)
+static uint8_t *audited_page(struct blkback *bb, grant_ref_t ref)
 {
-    if (bb->audited[ref] || bb->manner.no_audit)
+    if (ref >= REFS_MAX)
+        fake_fail("blkback: reference %u", ref);
+    if (!bb->audited[ref])
+        bb->audited[ref] = calloc(1, XEN_PAGE_SIZE);
+    if (!bb->audited[ref])
+        fake_fail("blkback: no memory");
+    return bb->audited[ref];
+}
+
+/* Bytes [begin, end) are the request's. */
+static void audit_page(struct blkback *bb, grant_ref_t ref, const uint8_t *page,
+                       unsigned begin, unsigned end)
+{
+    uint8_t *before = audited_page(bb, ref);
+
+    if (bb->manner.no_audit)
         return;
-    bb->audited[ref] = true;
     for (unsigned i = 0; i < XEN_PAGE_SIZE; i++)
-        if (page[i] && (i / UNIT < first || i / UNIT > last))
+        if (page[i] && page[i] != before[i] && !(i >= begin && i < end))
             fake_fail("blkback: a page was granted with a past (%u)", i);
+    memcpy(before, page, XEN_PAGE_SIZE);
+}
+
+static void forget_pages(struct blkback *bb)
+{
+    for (grant_ref_t ref = 0; ref < REFS_MAX; ref++) {
+        free(bb->audited[ref]);
+        bb->audited[ref] = NULL;
+    }
 }
 
 static unsigned long front_number(struct blkback *bb, const char *key,
@@ -269,8 +292,14 @@ struct work {
 static void audit_padding(const blkif_request_t *request)
 {
     static const uint8_t zero[4];
+    bool is_bad = memcmp((const char *)request + 4, zero, sizeof(zero));
 
-    if (memcmp((const char *)request + 4, zero, sizeof(zero)))
+    for (unsigned i = 0;
+         request->operation <= BLKIF_OP_WRITE && i < request->nr_segments &&
+         i < BLKIF_MAX_SEGMENTS_PER_REQUEST;
+         i++)
+        is_bad |= memcmp((const char *)&request->seg[i] + 6, zero, 2);
+    if (is_bad)
         fake_fail("blkback: padding shows what was on the stack");
 }
 
@@ -294,8 +323,9 @@ static void work_indirect(struct blkback *bb, const blkif_request_t *request,
         return;
     }
     memcpy(w->segments, page, w->nr * sizeof(w->segments[0]));
+    audit_page(bb, indirect.indirect_grefs[0], page, 0,
+               w->nr * sizeof(w->segments[0]));
     page_unmap(bb, indirect.indirect_grefs[0], false);
-    bb->audited[indirect.indirect_grefs[0]] = true;
     bb->stats.indirects++;
 }
 
@@ -353,7 +383,8 @@ static void audit_segments(struct blkback *bb, const struct work *w)
     audit_range(bb, w->sector, work_sectors(w));
 }
 
-static int do_segments(struct blkback *bb, const struct work *w)
+/* What fails was looked at all the same. */
+static int do_segments(struct blkback *bb, const struct work *w, bool fails)
 {
     bool write = w->operation != BLKIF_OP_READ;
     uint64_t sector = w->sector;
@@ -365,15 +396,18 @@ static int do_segments(struct blkback *bb, const struct work *w)
 
         if (!page)
             return BLKIF_RSP_ERROR;
-        audit_page(bb, s->gref, page, s->first_sect, write ? s->last_sect : 0);
-        sectors_walk(bb, sector, nr, page + s->first_sect * UNIT, write);
+        audit_page(bb, s->gref, page, s->first_sect * UNIT,
+                   write ? (s->last_sect + 1u) * UNIT : 0);
+        if (!fails)
+            sectors_walk(bb, sector, nr, page + s->first_sect * UNIT, write);
+        memcpy(audited_page(bb, s->gref), page, XEN_PAGE_SIZE);
         page_unmap(bb, s->gref, !write);
         sector += nr;
     }
-    return BLKIF_RSP_OKAY;
+    return fails ? BLKIF_RSP_ERROR : BLKIF_RSP_OKAY;
 }
 
-static int do_data(struct blkback *bb, const struct work *w)
+static int do_data(struct blkback *bb, const struct work *w, bool fails)
 {
     bool write = w->operation != BLKIF_OP_READ;
 
@@ -382,10 +416,9 @@ static int do_data(struct blkback *bb, const struct work *w)
     audit_segments(bb, w);
     bb->stats.reads += !write;
     bb->stats.writes += write;
-    if (w->sector + work_sectors(w) > bb->offer.sectors ||
-        (write && bb->offer.info & VDISK_READONLY))
-        return BLKIF_RSP_ERROR;
-    return do_segments(bb, w);
+    fails |= w->sector + work_sectors(w) > bb->offer.sectors ||
+             (write && bb->offer.info & VDISK_READONLY);
+    return do_segments(bb, w, fails);
 }
 
 static int do_flush(struct blkback *bb, const struct work *w)
@@ -452,14 +485,17 @@ static bool is_to_fail(struct blkback *bb, const struct work *w)
 static int work_do(struct blkback *bb, const blkif_request_t *request,
                    struct work *w)
 {
+    bool fails;
+
     work_of(bb, request, w);
     remember(bb, request, w);
-    if (is_to_fail(bb, w))
+    fails = is_to_fail(bb, w);
+    if (fails && w->operation > BLKIF_OP_WRITE)
         return BLKIF_RSP_ERROR;
     switch (w->operation) {
     case BLKIF_OP_READ:
     case BLKIF_OP_WRITE:
-        return do_data(bb, w);
+        return do_data(bb, w, fails);
     case BLKIF_OP_WRITE_BARRIER:
     case BLKIF_OP_FLUSH_DISKCACHE:
         return do_flush(bb, w);
@@ -594,8 +630,10 @@ void blkback_scribble(void *arg)
 void blkback_scribble_pages(struct blkback *bb)
 {
     for (grant_ref_t ref = 0; ref < REFS_MAX; ref++)
-        if (bb->mapped[ref])
+        if (bb->mapped[ref]) {
             fake_random_fill(bb->mapped[ref], XEN_PAGE_SIZE);
+            memcpy(audited_page(bb, ref), bb->mapped[ref], XEN_PAGE_SIZE);
+        }
 }
 
 /* ---- The handshake */
@@ -768,7 +806,7 @@ static void connect(struct blkback *bb)
     bb->lied = false;
     memset(bb->in_flight, 0, sizeof(bb->in_flight));
     if (!bb->ring->req_prod) /* a new one: all pages begin anew */
-        memset(bb->audited, 0, sizeof(bb->audited));
+        forget_pages(bb);
     bb->stats.connects++;
     bb->stats.ring_pages = bb->nr_ring_pages;
     tell_disk(bb);
@@ -916,6 +954,7 @@ void blkback_free(struct blkback *bb)
             bb->chunks[i] = chunk->next;
             free(chunk);
         }
+    forget_pages(bb);
     free(bb);
 }
 

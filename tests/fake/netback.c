@@ -8,9 +8,10 @@
  * out of transmit pages, and waits until a whole frame fits.
  *
  * It also audits: a request that an honest frontend cannot have written fails
- * the test. Every reference is looked at when it is first seen, and a page
- * that is not all zeros but for the frame in it was not made for sharing
- * (docs/hardening.md, A9).
+ * the test. Every page is looked at whenever it is used: but for the frame in
+ * it, it must hold zeros and what the backend saw in it before. Anything else
+ * is something of the guest's that was not meant for us (docs/hardening.md,
+ * A9).
  */
 #include "tests/fake/netback.h"
 
@@ -66,31 +67,41 @@ struct netback {
     uint16_t unanswered[SLOTS]; /* ids of transmit requests taken */
     unsigned nr_unanswered;
     bool in_flight[0x10000]; /* transmit ids */
-    bool seen[REFS_MAX][2];
+    uint8_t *seen[REFS_MAX]; /* what was in its page; NULL: nothing yet */
     struct kept kept[KEPT_MAX];
     unsigned nr_kept;
 };
 
 /* ---- Audit */
 
-/* Bytes [begin, end) of the page behind a reference are zero, but for
- * [offset, offset + bytes), when they are first seen. */
+/* Bytes [begin, end) of the page behind a reference hold nothing new, but for
+ * [offset, offset + bytes). */
 static void audit_page(struct netback *nb, grant_ref_t ref, unsigned begin,
                        unsigned end, unsigned offset, unsigned bytes)
 {
     uint8_t page[XEN_PAGE_SIZE];
-    unsigned part = begin ? 1 : 0;
+    uint8_t *seen;
 
     if (ref >= REFS_MAX)
         fake_fail("netback: reference %u", ref);
-    if (nb->seen[ref][part])
-        return;
-    nb->seen[ref][part] = true;
-    if (fake_copy_from_grant(DOM0, ref, 0, page, sizeof(page)))
+    if (!nb->seen[ref])
+        nb->seen[ref] = calloc(1, XEN_PAGE_SIZE);
+    seen = nb->seen[ref];
+    if (!seen || fake_copy_from_grant(DOM0, ref, 0, page, sizeof(page)))
         fake_fail("netback: reference %u is not granted", ref);
     for (unsigned i = begin; i < end; i++)
-        if (page[i] && !(i >= offset && i < offset + bytes))
+        if (page[i] && page[i] != seen[i] &&
+            !(i >= offset && i < offset + bytes))
             fake_fail("netback: a page was granted with a past (%u)", i);
+    memcpy(seen + begin, page + begin, end - begin);
+}
+
+static void forget_pages(struct netback *nb)
+{
+    for (unsigned i = 0; i < REFS_MAX; i++) {
+        free(nb->seen[i]);
+        nb->seen[i] = NULL;
+    }
 }
 
 static void audit_tx(struct netback *nb, const netif_tx_request_t *request,
@@ -230,6 +241,7 @@ static void put_chunk(struct netback *nb, const uint8_t *data, size_t bytes,
     audit_page(nb, request.gref, 0, XEN_PAGE_SIZE, 0, 0);
     if (netback_write(nb, request.gref, offset, data, bytes))
         fake_fail("netback: rx reference %u is not granted", request.gref);
+    memcpy(nb->seen[request.gref] + offset, data, bytes);
     keep(nb, request.gref, true);
     rx_put(nb, &(netif_rx_response_t){request.id, offset, flags, bytes});
 }
@@ -560,7 +572,7 @@ static void connect(struct netback *nb)
     nb->rx_look = nb->tx_look = true;
     nb->lied = false;
     memset(nb->in_flight, 0, sizeof(nb->in_flight));
-    memset(nb->seen, 0, sizeof(nb->seen));
+    forget_pages(nb);
     nb->stats.connects++;
     set_state(nb, XenbusStateConnected);
 }
@@ -704,6 +716,7 @@ void netback_free(struct netback *nb)
     fake_remove_backend(step, nb);
     while (nb->backlog)
         free(backlog_take(nb));
+    forget_pages(nb);
     free(nb);
 }
 

@@ -85,6 +85,7 @@ static struct {
     struct message *out;
     bool look_in, look_out, jumped;
     uint32_t req_cons, rsp_prod;
+    char seen[XENSTORE_RING_SIZE]; /* of the requests' ring */
     struct xsd_sockmsg head;
     char body[XENSTORE_PAYLOAD_MAX + 1];
     uint32_t head_bytes, body_bytes;
@@ -1062,8 +1063,15 @@ static uint32_t get(void *to, uint32_t bytes)
                   xsd.req_cons);
     if (n > bytes)
         n = bytes;
-    for (uint32_t i = 0; i < n; i++)
-        ((char *)to)[i] = ring->req[MASK_XENSTORE_IDX(xsd.req_cons++)];
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t at = MASK_XENSTORE_IDX(xsd.req_cons++);
+
+        ((char *)to)[i] = xsd.seen[at] = ring->req[at];
+    }
+    /* A9: behind what was asked stands what was asked before. */
+    if (ring->req_prod == xsd.req_cons &&
+        memcmp(ring->req, xsd.seen, sizeof(xsd.seen)))
+        fake_fail("xenstored: the ring shows more than requests");
     ring->req_cons = xsd.req_cons;
     if (n)
         fake_evtchn_notify(FAKE_STORE_PORT);

@@ -32,7 +32,8 @@ struct side {
     uint32_t last_seq;
     struct netfront_frame last; /* its pieces' data may be gone */
     bool hold;                  /* do not release, but keep in `held` */
-    unsigned held[WORLD_HELD_MAX], nr_held;
+    struct netfront_frag held[WORLD_HELD_MAX];
+    unsigned nr_held;
     void (*on_receive)(struct side *side, const struct netfront_frame *frame);
     void (*on_sendable)(struct side *side);
     /* Seen by the backend: */

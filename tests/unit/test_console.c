@@ -92,6 +92,32 @@ static void newline_becomes_carriage_return_newline(void **state)
     assert_string_equal(xenconsoled_output(xc), "one\r\ntwo\r\n\r\nthree");
 }
 
+/* A9: the whole page is xenconsoled's to read. */
+static void a9_the_page_holds_what_was_said_and_nothing_else(void **state)
+{
+    struct xencons_interface *ring = xenconsoled_ring();
+    char out[OUT_BYTES] = {0};
+    const char *page = (const char *)ring;
+
+    (void)state;
+    console_listen(&console, read_some);
+    for (unsigned round = 0; round < 2; round++) {
+        say_lines(0, 100);
+        xenconsoled_type(xc, "typed", 5);
+        settle();
+        say("the end");
+        settle();
+        for (size_t i = 0; i < xenconsoled_output_bytes(xc); i++)
+            out[i % OUT_BYTES] = xenconsoled_output(xc)[i];
+        assert_memory_equal(ring->out, out, OUT_BYTES);
+        assert_memory_equal(ring->in, "typedtyped", 5 * (round + 1));
+        for (size_t i = 5 * (round + 1); i < IN_BYTES; i++)
+            assert_int_equal(ring->in[i], 0);
+        for (size_t i = sizeof(*ring); i < XEN_PAGE_SIZE; i++)
+            assert_int_equal(page[i], 0);
+    }
+}
+
 static void early_lines_appear_when_the_loop_starts(void **state)
 {
     (void)state;
@@ -639,6 +665,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(newline_becomes_carriage_return_newline),
+        TEST(a9_the_page_holds_what_was_said_and_nothing_else),
         TEST_EARLY(early_lines_appear_when_the_loop_starts),
         TEST(a_turn_costs_one_notification),
         TEST(ring_and_backlog_hold_six_kilobytes),

@@ -529,8 +529,8 @@ static void releasing_what_is_not_out_is_our_own_error(void **state)
     struct side *side = world_vif_up(w, 0);
 
     (void)state;
-    assert_true(fake_asserts(netfront_release(side->nf, 0)));
-    assert_true(fake_asserts(netfront_release(side->nf, 100000)));
+    assert_true(fake_asserts(netfront_release(side->nf, 0, true)));
+    assert_true(fake_asserts(netfront_release(side->nf, 100000, true)));
     world_stop(w);
 }
 
