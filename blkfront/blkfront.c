@@ -604,6 +604,7 @@ static unsigned put_indirect(struct build *b, uint64_t sector)
     request.sector_number = sector;
     request.handle = (blkif_vdev_t)q->bf->index;
     request.indirect_grefs[0] = page->ref;
+    b->part->indirect = true;
     if (nr)
         part_put(q, &request, sizeof(request));
     return nr;
@@ -852,8 +853,7 @@ static bool is_same_operation(const struct blkfront_part *part,
                               const blkif_response_t *response)
 {
     return response->operation == part->operation ||
-           (response->operation == BLKIF_OP_INDIRECT &&
-            part->operation <= BLKIF_OP_WRITE);
+           (response->operation == BLKIF_OP_INDIRECT && part->indirect);
 }
 
 static void response_take(struct blkfront_queue *q,

@@ -71,6 +71,7 @@ struct blkfront_part {
     uint32_t bytes;
     uint16_t pages;    /* a list: pool pages it uses */
     uint8_t operation; /* BLKIF_OP_*, as the answer must name it */
+    bool indirect;     /* or so: sent with indirect segments */
 };
 
 /* See blkfront_buffer_alloc. */

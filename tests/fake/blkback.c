@@ -973,6 +973,11 @@ bool blkback_connected(const struct blkback *bb)
     return bb->ring;
 }
 
+blkif_sring_t *blkback_ring_of(const struct blkback *bb)
+{
+    return bb->ring;
+}
+
 blkif_sring_t *blkback_ring(struct blkback *bb)
 {
     bb->lied = true;

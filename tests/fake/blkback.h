@@ -102,6 +102,8 @@ void blkback_answer(struct blkback *bb, uint64_t id, uint8_t operation,
 void blkback_push(struct blkback *bb);
 /* The shared ring, to lie in. NULL: not connected. */
 blkif_sring_t *blkback_ring(struct blkback *bb);
+/* The same for whoever changes nothing itself (tests/fake/shaky.h). */
+blkif_sring_t *blkback_ring_of(const struct blkback *bb);
 void blkback_notify(struct blkback *bb);
 /* Overwrite every slot with chance. Fits fake_scribble. */
 void blkback_scribble(void *bb);

@@ -134,6 +134,10 @@ void fake_run_backends(void);
  * over what is shared. NULL: no more. */
 void fake_scribble(void (*fn)(void *arg), void *arg);
 
+/* Call fn(true) when the guest goes to sleep, before any step runs, and
+ * fn(false) before it goes on. NULL: no more. See tests/fake/shaky.h. */
+void fake_around_sleep(void (*fn)(bool sleeps));
+
 /* ---- Event channels, from the other side. Ports are named by the guest's
  * number; there is no other guest. */
 

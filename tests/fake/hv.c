@@ -88,6 +88,7 @@ struct fake {
     unsigned nr_events;
     void (*scribble)(void *arg);
     void *scribble_arg;
+    void (*around_sleep)(bool sleeps);
     struct port ports[NR_PORTS];
     unsigned marked_ports;
     unsigned nr_frames;
@@ -128,6 +129,9 @@ _Noreturn void fake_fail(const char *format, ...)
 {
     va_list args;
 
+    if (fake.around_sleep)
+        fake.around_sleep(true);
+    fake.around_sleep = NULL;
     if (fake.catch_fail)
         jump_out(&fake.catch_fail, 0);
     fflush(stdout);
@@ -437,13 +441,10 @@ static uint64_t next_round(bool busy, uint64_t until_ns)
     return next > fake.now_ns ? next : fake.now_ns;
 }
 
-void hv_poll(evtchn_port_t *ports, unsigned nr, uint64_t until_ns)
+static void sleep_until(evtchn_port_t *ports, unsigned nr, uint64_t until_ns)
 {
     unsigned rounds = 0;
 
-    enter(FAKE_POLL);
-    check_polled(ports, nr);
-    fake.clock_reads = 0;
     if (until_ns > fake.limit_ns)
         until_ns = fake.limit_ns;
     if (fake_chance(fake.config.spurious_percent))
@@ -460,6 +461,23 @@ void hv_poll(evtchn_port_t *ports, unsigned nr, uint64_t until_ns)
             fake_fail("backend steps never come to rest");
         fake.now_ns = next;
     }
+}
+
+void hv_poll(evtchn_port_t *ports, unsigned nr, uint64_t until_ns)
+{
+    enter(FAKE_POLL);
+    check_polled(ports, nr);
+    fake.clock_reads = 0;
+    if (fake.around_sleep)
+        fake.around_sleep(true);
+    sleep_until(ports, nr, until_ns);
+    if (fake.around_sleep)
+        fake.around_sleep(false);
+}
+
+void fake_around_sleep(void (*fn)(bool sleeps))
+{
+    fake.around_sleep = fn;
 }
 
 /* ---- Event channels. */

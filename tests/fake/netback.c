@@ -735,6 +735,13 @@ bool netback_connected(const struct netback *nb)
     return nb->rx;
 }
 
+void netback_rings(const struct netback *nb, netif_rx_sring_t **rx,
+                   netif_tx_sring_t **tx)
+{
+    *rx = nb->rx;
+    *tx = nb->tx;
+}
+
 netif_rx_sring_t *netback_rx_ring(struct netback *nb)
 {
     nb->lied = true;

@@ -104,6 +104,9 @@ void netback_push(struct netback *nb);
 /* The shared rings, to lie in. NULL: not connected. */
 netif_rx_sring_t *netback_rx_ring(struct netback *nb);
 netif_tx_sring_t *netback_tx_ring(struct netback *nb);
+/* The same for whoever changes nothing itself (tests/fake/shaky.h). */
+void netback_rings(const struct netback *nb, netif_rx_sring_t **rx,
+                   netif_tx_sring_t **tx);
 /* Events, asked for or not. */
 void netback_notify(struct netback *nb);
 /* Overwrite every slot of both rings with chance. Fits fake_scribble. */

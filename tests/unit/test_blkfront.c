@@ -9,7 +9,7 @@
 #include "tests/unit/test.h"
 
 #include "tests/unit/blkfront_world.h"
-#include "xen/xenbus.h"
+#include "xen/bus/xenbus.h"
 
 #include <string.h>
 

@@ -5,10 +5,11 @@
 // sources: xen/bus/xenbus.c xen/bus/xs.c xen/bus/xs_update.c xen/bus/gnttab.c
 // sources: xen/bus/ring.c xen/evtchn.c
 // sources: kernel/loop.c kernel/page.c kernel/log.c
-// sources: tests/fake/hv.c tests/fake/xenstored.c tests/fake/blkback.c
-// sources: tests/unit/blkfront_world.c
+// sources: tests/fake/hv.c tests/fake/shaky.c tests/fake/xenstored.c
+// sources: tests/fake/blkback.c tests/unit/blkfront_world.c
 #include "tests/unit/test.h"
 
+#include "tests/fake/shaky.h"
 #include "tests/unit/blkfront_world.h"
 #include "xen/bus/xenbus.h"
 
@@ -16,6 +17,9 @@
 
 #define KIB 1024u
 #define MIB (1024 * KIB)
+
+/* Of a ring of four pages. */
+#define RING_SLOTS_BYTES (128 * sizeof(union blkif_sring_entry))
 
 static char data[2 * MIB];
 
@@ -73,7 +77,7 @@ static void a1_slots_change_under_our_eyes(void **state)
 {
     (void)state;
     for (unsigned round = 0; round < 20; round++) {
-        struct world *w = world_start(NULL);
+        struct world *w = world_start(&(struct fake_config){.seed = round + 1});
         struct disk *disk = world_disk_up(w, 0);
         struct io io = {0};
         blkif_request_t request = taken_by_hand(w, disk, &io);
@@ -85,6 +89,61 @@ static void a1_slots_change_under_our_eyes(void **state)
         check_recovers(w, disk, &io);
         world_stop(w);
     }
+}
+
+/* Honest answers, but each word of the slots changes as soon as it was read:
+ * nobody notices, for nobody reads one twice. */
+static void a1_each_word_of_a_slot_is_read_once(void **state)
+{
+    struct world *w = world_start(NULL);
+    struct disk *disk = world_disk_up(w, 0);
+    unsigned long before = world_seen(disk).requests, reads;
+    int error = 0;
+
+    (void)state;
+    world_fill(data, MIB, 0, 1);
+    shaky_start(blkback_ring_of(disk->bb)->ring, RING_SLOTS_BYTES, ~0u);
+    for (unsigned i = 0; i < 16; i++)
+        error |= io_run(disk, BLKFRONT_WRITE, i * 65536, data + i * 65536,
+                        i % 2 ? 65536 : 4096);
+    error |= io_run(disk, BLKFRONT_FLUSH, 0, NULL, 0);
+    error |= io_run(disk, BLKFRONT_DISCARD, MIB, NULL, 65536);
+    error |= io_run(disk, BLKFRONT_READ, 65536, data, 65536);
+    reads = shaky_stop();
+    assert_int_equal(error, 0);
+    assert_int_equal(world_stats(disk).broken, 0);
+    world_check(data, 65536, 65536, 1);
+    assert_int_equal(reads, (world_seen(disk).requests - before) *
+                                sizeof(blkif_response_t) / sizeof(uint32_t));
+    world_stop(w);
+}
+
+/* The index changes after each look: what was answered before it is. */
+static void a1_each_look_at_the_index_is_one_read(void **state)
+{
+    struct world *w = world_start(NULL);
+    struct disk *disk = world_disk_up(w, 0);
+    static struct io ios[10];
+    unsigned nr = 0;
+
+    (void)state;
+    blkback_manner(disk->bb)->hold_answers = true;
+    for (unsigned i = 0; i < array_size(ios); i++)
+        assert_int_equal(io_start(&ios[i], disk, BLKFRONT_READ, i * 65536,
+                                  data + i * 65536, 512, 1),
+                         0);
+    world_settle(w);
+    blkback_manner(disk->bb)->hold_answers = false;
+    shaky_start(&blkback_ring_of(disk->bb)->rsp_prod, sizeof(RING_IDX),
+                0x40000001);
+    fake_run_until(&w->loop, !disk->up, 5 * NS_PER_S);
+    shaky_stop();
+    for (unsigned i = 0; i < array_size(ios); i++)
+        nr += !ios[i].out;
+    assert_int_equal(nr, array_size(ios));
+    assert_true(world_logged("responses to nothing"));
+    check_recovers(w, disk, NULL);
+    world_stop(w);
 }
 
 static void a2_what_was_read_is_private(void **state)
@@ -191,6 +250,35 @@ static void a5_another_operation_breaks_the_device(void **state)
         blkback_answer(disk->bb, request.id, operations[i], 0);
         blkback_push(disk->bb);
         check_recovers(w, disk, &io);
+        world_stop(w);
+    }
+}
+
+/* BLKIF_OP_INDIRECT is a name for what was sent so, and for nothing else. */
+static void a5_indirect_is_no_answer_to_another_operation(void **state)
+{
+    static const enum blkfront_op ops[] = {BLKFRONT_READ, BLKFRONT_WRITE,
+                                           BLKFRONT_FLUSH, BLKFRONT_DISCARD};
+
+    (void)state;
+    for (unsigned i = 0; i < array_size(ops); i++) {
+        bool has_data = ops[i] != BLKFRONT_FLUSH && ops[i] != BLKFRONT_DISCARD;
+        bool has_range = ops[i] != BLKFRONT_FLUSH;
+        struct world *w = world_start(NULL);
+        struct disk *disk = world_disk_up(w, 0);
+        struct io io = {0};
+        blkif_request_t request;
+
+        blkback_manner(disk->bb)->manual = true;
+        assert_int_equal(io_start(&io, disk, ops[i], 0, has_data ? data : NULL,
+                                  has_range ? 4096 : 0, has_data),
+                         0);
+        world_settle(w);
+        assert_true(blkback_next(disk->bb, &request));
+        blkback_answer(disk->bb, request.id, BLKIF_OP_INDIRECT, 0);
+        blkback_push(disk->bb);
+        check_recovers(w, disk, &io);
+        assert_true(world_logged("response to another operation"));
         world_stop(w);
     }
 }
@@ -822,11 +910,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a1_slots_change_under_our_eyes),
+        cmocka_unit_test(a1_each_word_of_a_slot_is_read_once),
+        cmocka_unit_test(a1_each_look_at_the_index_is_one_read),
         cmocka_unit_test(a2_what_was_read_is_private),
         cmocka_unit_test(a3_an_impossible_index_breaks_the_device),
         cmocka_unit_test(a4_an_id_that_is_not_out_breaks_the_device),
         cmocka_unit_test(a4_an_id_that_is_answered_twice_breaks_the_device),
         cmocka_unit_test(a5_another_operation_breaks_the_device),
+        cmocka_unit_test(a5_indirect_is_no_answer_to_another_operation),
         cmocka_unit_test(a5_an_unknown_status_breaks_the_device),
         cmocka_unit_test(a5_a_known_one_fails_the_request),
         cmocka_unit_test(either_name_of_an_indirect_operation_will_do),

@@ -4,10 +4,11 @@
 // sources: xen/bus/xenbus.c xen/bus/xs.c xen/bus/xs_update.c xen/bus/gnttab.c
 // sources: xen/bus/ring.c xen/evtchn.c
 // sources: kernel/loop.c kernel/page.c kernel/log.c
-// sources: tests/fake/hv.c tests/fake/xenstored.c tests/fake/netback.c
-// sources: tests/unit/netfront_world.c
+// sources: tests/fake/hv.c tests/fake/shaky.c tests/fake/xenstored.c
+// sources: tests/fake/netback.c tests/unit/netfront_world.c
 #include "tests/unit/test.h"
 
+#include "tests/fake/shaky.h"
 #include "tests/unit/netfront_world.h"
 
 #include <stdlib.h>
@@ -87,16 +88,13 @@ static struct world *prey_start(struct prey *p)
     return w;
 }
 
-static void run_lie(lie_fn *lie, enum outcome outcome)
+static void check_lie(struct world *w, struct prey *p, enum outcome outcome)
 {
-    struct prey p;
-    struct world *w = prey_start(&p);
     struct side *side = &w->sides[0];
     struct netfront_stats stats;
 
-    lie(&p);
-    netback_push(p.nb);
-    netback_notify(p.nb);
+    netback_push(p->nb);
+    netback_notify(p->nb);
     world_settle(w);
     stats = world_stats(side);
     if (outcome == BREAKS)
@@ -108,6 +106,26 @@ static void run_lie(lie_fn *lie, enum outcome outcome)
     assert_int_equal(stats.tx_errors, outcome == FAILS);
     check_alive(w, side);
     world_stop(w);
+}
+
+static void run_lie(lie_fn *lie, enum outcome outcome)
+{
+    struct prey p;
+    struct world *w = prey_start(&p);
+
+    lie(&p);
+    check_lie(w, &p, outcome);
+}
+
+/* The same for a lie that has a number. */
+static void run_lie_of(void (*lie)(struct prey *p, unsigned n), unsigned n,
+                       enum outcome outcome)
+{
+    struct prey p;
+    struct world *w = prey_start(&p);
+
+    lie(&p, n);
+    check_lie(w, &p, outcome);
 }
 
 /* A3: indices. */
@@ -182,6 +200,17 @@ static void tx_id_not_in_flight(struct prey *p)
     netback_tx_answer(p->nb, p->tx[1].id + 1, NETIF_RSP_OKAY);
 }
 
+/* The right one, but for one of the bits beyond the ring's slots. */
+static void tx_id_with_bit(struct prey *p, unsigned bit)
+{
+    netback_tx_answer(p->nb, p->tx[0].id | 1u << bit, NETIF_RSP_OKAY);
+}
+
+static void rx_id_with_bit(struct prey *p, unsigned bit)
+{
+    netback_rx_answer(p->nb, p->rx.id | 1u << bit, 0, 0, 100);
+}
+
 static void tx_id_twice(struct prey *p)
 {
     netback_tx_answer(p->nb, p->tx[0].id, NETIF_RSP_OKAY);
@@ -213,6 +242,10 @@ static void a4_ids_that_are_not_asked_for_break_the_device(void **state)
     run_lie(rx_id_out_of_range, BREAKS);
     run_lie(rx_id_of_another, BREAKS);
     run_lie(rx_id_twice, BREAKS);
+    for (unsigned bit = 8; bit < 16; bit++) {
+        run_lie_of(tx_id_with_bit, bit, BREAKS);
+        run_lie_of(rx_id_with_bit, bit, BREAKS);
+    }
 }
 
 static void a4_what_was_in_flight_before_a_reconnect_no_longer_is(void **state)
@@ -558,6 +591,72 @@ static void a1_slots_rewritten_all_the_time_do_no_harm(void **state)
         check_alive(w, side);
         world_stop(w);
     }
+}
+
+#define RX_SLOTS 256 /* of either ring */
+
+/* Honest frames both ways, but each word of the slots changes as soon as it was
+ * read: nobody notices, for nobody reads one twice. */
+static void a1_each_word_of_a_slot_is_read_once(void **state)
+{
+    struct world *w = world_start(NULL);
+    struct side *side = world_vif_up(w, 0);
+    struct netback_stats before, after;
+    netif_rx_sring_t *rx;
+    netif_tx_sring_t *tx;
+    unsigned long reads;
+
+    (void)state;
+    netback_manner(side->nb)->hash = true;
+    world_settle(w);
+    netback_stats(side->nb, &before);
+    for (unsigned i = 0; i < 20; i++) {
+        world_deliver(side, 14 + 1000 * i, i, 0);
+        assert_int_equal(world_send(side, 14 + 70 * i, i, 2), 0);
+    }
+    netback_rings(side->nb, &rx, &tx);
+    shaky_start(rx->ring, RX_SLOTS * sizeof(netif_rx_response_t), ~0u);
+    shaky_start(tx->ring, RX_SLOTS * sizeof(union netif_tx_sring_entry), ~0u);
+    world_settle(w);
+    while (world_send(side, 100, 1, 1) == 0) /* looks for room */
+        ;
+    world_settle(w);
+    reads = shaky_stop();
+    netback_stats(side->nb, &after);
+    assert_true(side->up);
+    assert_int_equal(world_stats(side).broken, 0);
+    assert_int_equal(world_stats(side).rx_dropped, 0);
+    assert_int_equal(world_stats(side).tx_errors, 0);
+    assert_int_equal(side->frames, 20);
+    assert_int_equal(side->sent_frames, side->accepted);
+    /* Two words to receive, one to send; what was sent and what is still in
+     * the ring's end is answered later. */
+    assert_in_range(reads, 2 * (after.rx_slots - before.rx_slots) + 1,
+                    2 * (after.rx_slots - before.rx_slots) +
+                        (after.tx_slots - before.tx_slots));
+    world_stop(w);
+}
+
+/* The index changes after each look: what was there before is handed up. */
+static void a1_each_look_at_the_index_is_one_read(void **state)
+{
+    struct world *w = world_start(NULL);
+    struct side *side = world_vif_up(w, 0);
+    netif_rx_sring_t *rx;
+    netif_tx_sring_t *tx;
+
+    (void)state;
+    world_settle(w);
+    for (unsigned i = 0; i < 20; i++)
+        world_deliver(side, 100, i, 0);
+    netback_rings(side->nb, &rx, &tx);
+    shaky_start(&rx->rsp_prod, sizeof(RING_IDX), 0x40000001);
+    fake_run_until(&w->loop, !side->up, NS_PER_S);
+    shaky_stop();
+    assert_int_equal(side->frames, 20);
+    assert_true(world_logged("receive responses to nothing"));
+    check_alive(w, side);
+    world_stop(w);
 }
 
 static struct prey *writer;
@@ -917,6 +1016,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a1_a_slot_rewritten_after_it_was_shown_does_no_harm),
         cmocka_unit_test(a1_slots_rewritten_all_the_time_do_no_harm),
+        cmocka_unit_test(a1_each_word_of_a_slot_is_read_once),
+        cmocka_unit_test(a1_each_look_at_the_index_is_one_read),
         cmocka_unit_test(a2_a_received_page_is_private_before_it_is_looked_at),
         cmocka_unit_test(a3_impossible_indices_break_the_device),
         cmocka_unit_test(a4_ids_that_are_not_asked_for_break_the_device),

@@ -3,7 +3,8 @@
  * The frontend's half of a ring, against Xen's own macros for the other half,
  * and against a backend that lies.
  */
-// sources: xen/bus/ring.c tests/fake/hv.c
+// sources: xen/bus/ring.c tests/fake/hv.c tests/fake/shaky.c
+#include "tests/fake/shaky.h"
 #include "tests/unit/test.h"
 
 #include "xen/bus/ring.h"
@@ -466,6 +467,57 @@ static void scribble(void)
     memcpy(page + 4 * at, &value, sizeof(value));
 }
 
+/* The backend writes between any two reads: nothing in a slot is read twice. */
+static void a1_each_word_of_a_slot_is_read_once(void **state)
+{
+    struct test_response responses[5];
+    struct pair pair;
+    int got = 0;
+
+    (void)state;
+    connect(&pair);
+    push_n(&pair, 5);
+    assert_int_equal(answer_all(&pair), 5);
+    shaky_start(pair.front.shared + 1, SLOTS * sizeof(struct test_request),
+                ~0u);
+    for (unsigned i = 0; i < 5; i++)
+        got += take(&pair, &responses[i]);
+    assert_int_equal(shaky_stop(),
+                     5 * sizeof(struct test_response) / sizeof(uint32_t));
+    assert_int_equal(got, 5);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(responses[i].id, 4 - i);
+        assert_int_equal(responses[i].sum, (4 - i) ^ 0x55);
+    }
+}
+
+/* Every look at rsp_prod finds something else than the one before: what was
+ * checked is what is believed. */
+static void a1_each_look_at_the_index_is_one_read(void **state)
+{
+    static const uint32_t steps[] = {1, 2, 4, 8, 1u << 31, ~0u};
+    struct test_response response;
+    struct pair pair;
+    int first, last;
+
+    (void)state;
+    for (unsigned i = 0; i < array_size(steps); i++) {
+        connect(&pair);
+        push_n(&pair, 3);
+        assert_int_equal(answer_all(&pair), 3);
+        shaky_start(&pair.front.shared->rsp_prod, sizeof(RING_IDX), steps[i]);
+        first = take(&pair, &response);
+        assert_int_equal(shaky_stop(), 1);
+        assert_int_equal(first, 1);
+        assert_int_equal(pair.front.rsp_seen, 3);
+        assert_int_equal(take(&pair, &response), 1);
+        assert_int_equal(take(&pair, &response), 1);
+        last = take(&pair, &response);
+        assert_int_equal(last, -XEN_EIO);
+        assert_int_equal(pair.front.rsp_seen, 3);
+    }
+}
+
 static void a3_random_lies(void **state)
 {
     struct test_response response;
@@ -512,6 +564,8 @@ int main(void)
         test_on_fake(a3_more_responses_than_requests),
         test_on_fake(a3_an_index_that_goes_backwards),
         test_on_fake(a1_an_index_that_changes_after_the_check),
+        test_on_fake(a1_each_word_of_a_slot_is_read_once),
+        test_on_fake(a1_each_look_at_the_index_is_one_read),
         test_on_fake(a2_shared_copies_of_ours_are_not_trusted),
         test_on_fake(a1_a_slot_that_changes_after_the_copy),
         test_on_fake(misuse_is_an_assert),
