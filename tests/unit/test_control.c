@@ -227,6 +227,20 @@ static void test_a11_conflicts(void **state)
     assert_string_equal(fake_xs_get("control/shutdown"), "");
 }
 
+/* The tries of one word are not counted against the next. */
+static void test_a11_conflicts_are_forgotten(void **state)
+{
+    (void)state;
+    start();
+    for (unsigned word = 1; word <= 4; word++) {
+        fake_xs_faults()->conflicts = 16; /* half of those allowed */
+        fake_xs_set("control/shutdown", "poweroff");
+        settle();
+        assert_int_equal(shutdowns, word);
+        assert_string_equal(fake_xs_get("control/shutdown"), "");
+    }
+}
+
 static void test_a11_conflict_on_every_commit(void **state)
 {
     (void)state;
@@ -310,6 +324,7 @@ int main(void)
         test(word_is_withdrawn),
         test(two_words_in_a_row),
         test(a11_conflicts),
+        test(a11_conflicts_are_forgotten),
         test(a11_conflict_on_every_commit),
         test(a11_no_transactions),
         test(a11_cannot_clear),

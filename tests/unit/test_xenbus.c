@@ -342,10 +342,12 @@ static void test_backend_comes_late(void **state)
     (void)state;
     fake_xs_device("vif", 0);
     begin(&net_ops);
-    fake_run_for(&loop, XENBUS_SLOW_NS / 2);
-    assert_string_equal(logged, "");
     fake_xs_set(BACK "/hotplug-error", "no bridge xenbr0");
-    fake_run_for(&loop, 10 * XENBUS_SLOW_NS);
+    fake_run_for(&loop, 5 * NS_PER_S - 10 * NS_PER_MS);
+    assert_string_equal(logged, "");
+    fake_run_for(&loop, 20 * NS_PER_MS);
+    assert_int_equal(log_count("still waiting"), 1);
+    fake_run_for(&loop, 50 * NS_PER_S);
     assert_int_equal(log_count("still waiting for " BACK "/state"), 1);
     assert_int_equal(log_count("the backend is Initialising"), 1);
     assert_int_equal(log_count("no bridge xenbr0"), 1);
@@ -358,7 +360,11 @@ static void test_device_comes_late(void **state)
 {
     (void)state;
     begin(&net_ops);
-    fake_run_for(&loop, 10 * XENBUS_SLOW_NS);
+    fake_run_for(&loop, 5 * NS_PER_S - 10 * NS_PER_MS);
+    assert_string_equal(logged, "");
+    fake_run_for(&loop, 20 * NS_PER_MS);
+    assert_int_equal(log_count("still waiting for " FRONT "/backend"), 1);
+    fake_run_for(&loop, 50 * NS_PER_S);
     assert_int_equal(log_count("still waiting for " FRONT "/backend"), 1);
     attach();
     fake_run_until(&loop, driver.connects == 1, NS_PER_S);
@@ -538,7 +544,11 @@ static void test_a11_silent_xenstored(void **state)
     attach();
     fake_xs_faults()->silent = true;
     begin(&net_ops);
-    fake_run_for(&loop, 10 * XENBUS_SLOW_NS);
+    fake_run_for(&loop, 5 * NS_PER_S - 10 * NS_PER_MS);
+    assert_string_equal(logged, "");
+    fake_run_for(&loop, 20 * NS_PER_MS);
+    assert_int_equal(log_count("still waiting for " FRONT "/backend"), 1);
+    fake_run_for(&loop, 50 * NS_PER_S);
     assert_int_equal(log_count("still waiting for " FRONT "/backend"), 1);
     fake_xs_faults()->silent = false;
     fake_run_until(&loop, driver.connects == 1, NS_PER_S);
