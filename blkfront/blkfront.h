@@ -131,6 +131,8 @@ const struct blkfront_info *blkfront_info(const struct blkfront *bf);
 
 /* "xvda" for 51712, "xvdb1" for 51729; what has no such name: "vbd768". */
 const char *blkfront_name(const struct blkfront *bf);
+/* The same for any vbd; 14 bytes are enough. */
+void blkfront_name_of(unsigned index, char *name, size_t bytes);
 
 /* Accept a request: done() follows, never from inside this call.
  *   -XEN_EAGAIN      no more at once: room() will tell

@@ -306,21 +306,18 @@ static const struct xenbus_ops vbd_ops = {
 
 /* Xen's numbers for xvd* (docs/misc/vbd-interface.txt): 16 disks of 15
  * partitions, or, from bit 28 on, many of 255. */
-static void name_set(struct blkfront *bf)
+void blkfront_name_of(unsigned index, char *name, size_t bytes)
 {
-    unsigned index = bf->index;
     unsigned bits = index >> 28 == 1 ? 8 : 4;
     unsigned disk = (index & (bits == 8 ? 0xfffffff : 0xff)) >> bits;
     unsigned part = index & ((1u << bits) - 1);
-    int n;
 
-    if ((bits == 4 && index >> 8 != 202) || disk >= 26) {
-        snprintf(bf->name, sizeof(bf->name), "vbd%u", index);
-        return;
-    }
-    n = snprintf(bf->name, sizeof(bf->name), "xvd%c", 'a' + disk);
-    if (part)
-        snprintf(bf->name + n, sizeof(bf->name) - n, "%u", part);
+    if ((bits == 4 && index >> 8 != 202) || disk >= 26)
+        snprintf(name, bytes, "vbd%u", index);
+    else if (part)
+        snprintf(name, bytes, "xvd%c%u", 'a' + disk, part);
+    else
+        snprintf(name, bytes, "xvd%c", 'a' + disk);
 }
 
 struct blkfront *blkfront_create(unsigned index, struct loop *loop,
@@ -341,7 +338,7 @@ struct blkfront *blkfront_create(unsigned index, struct loop *loop,
     bf->gt = gt;
     gnttab_hoard_init(&bf->hoard, gt);
     bf->owner = *owner;
-    name_set(bf);
+    blkfront_name_of(index, bf->name, sizeof(bf->name));
     keys_init(bf);
     blkfront_queue_init(&bf->queue, bf);
     snprintf(node, sizeof(node), "device/vbd/%u", index);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Disks by name, as volumes: for mount=, and for whoever wants a volume without
- * a file system. Nothing is asked of anybody before the first disk is opened.
+ * a file system. A disk that nobody has opened is given back when the toolstack
+ * wants that (`xl block-detach`), and one that is attached while the guest runs
+ * is offered to whoever has a use for it.
  *
  *   ramdisk         what ramdisk= of the cfg names
  *   xvda, xvdb1     the vbd of that name, as Xen numbers them
@@ -20,6 +22,7 @@
 
 struct app;
 struct disk;
+struct hotplug;
 struct partition;
 
 #define DISK_NAME_MAX                                      \
@@ -38,9 +41,18 @@ struct disks {
     struct disk *first;
     struct partition *partitions;
     bool leaving;
+    /* A disk was attached while the guest runs, `name` (DISK_NAME_MAX) is one
+     * of its names: true if somebody has a use for it, and opens it. Each NULL,
+     * or asked in this order; with no use at all it is a line in the log. */
+    bool (*wanted)(struct disks *disks, const char *name);   /* fs/'s */
+    bool (*attached)(struct disks *disks, const char *name); /* the app's */
+    struct hotplug *hotplug;
 };
 
 void disks_init(struct disks *disks, struct app *app);
+
+/* Are both names of the same vbd, or of partitions of it? */
+bool disks_is_same(const char *name, const char *other);
 
 /* Could a disk have this name? (NUL-terminated) */
 bool disks_is_name(const char *name);
@@ -60,6 +72,14 @@ void disks_leave(struct disks *disks);
 /* Nothing is asked of any of them any more: close them all. Not to be called
  * in a volume's callback. */
 void disks_close(struct disks *disks);
+
+/* ---- hotplug.c, for disks.c: disks that come and go */
+
+/* Look for them, and answer for those that nobody has opened. */
+void hotplug_start(struct disks *disks);
+void hotplug_stop(struct disks *disks);
+/* disks.c, for hotplug.c: this vbd was attached. */
+void disks_attached(struct disks *disks, unsigned vbd);
 
 /* ---- disk.c, for disks.c: one disk */
 

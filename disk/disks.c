@@ -5,6 +5,7 @@
  * for first: blkfront would wait for it for ever.
  */
 #include "kernel/app.h"
+#include "blkfront/blkfront.h"
 #include "disk/disk.h"
 #include "disk/partition.h"
 #include "kernel/fiber.h"
@@ -256,9 +257,36 @@ int disks_open(struct disks *disks, const char *text, struct volume **volume)
     return open_part(disks, text, name.partition, *volume, volume);
 }
 
+/* ---- Coming and going */
+
+bool disks_is_same(const char *text, const char *other_text)
+{
+    struct name name, other;
+
+    if (!parse_name(text, &name) || !parse_name(other_text, &other))
+        return false;
+    return name.vbd == other.vbd ||
+           (name.may_be_vbd && name.that_vbd == other.vbd) ||
+           (other.may_be_vbd && other.that_vbd == name.vbd);
+}
+
+void disks_attached(struct disks *disks, unsigned vbd)
+{
+    char name[DISK_NAME_MAX];
+
+    if (disks->leaving || find_disk(disks, vbd))
+        return;
+    blkfront_name_of(vbd, name, sizeof(name));
+    if ((disks->wanted && disks->wanted(disks, name)) ||
+        (disks->attached && disks->attached(disks, name)))
+        return;
+    log_info("disk", "%s: attached, and nobody here has a use for it", name);
+}
+
 void disks_init(struct disks *disks, struct app *app)
 {
     *disks = (struct disks){.app = app};
+    hotplug_start(disks);
 }
 
 void disks_leave(struct disks *disks)
@@ -273,6 +301,7 @@ void disks_close(struct disks *disks)
     struct partition *part = disks->partitions, *next_part;
     struct disk *disk = disks->first, *next;
 
+    hotplug_stop(disks);
     for (; part; part = next_part) {
         next_part = part->next;
         free(part);

@@ -28,15 +28,29 @@ static void call_done(struct fs *fs)
         request->done(request);
 }
 
-static void call_ready(struct fs *fs)
+/* The first error there is, or 0. */
+static int status_of_all(const struct fs *fs)
 {
-    void (*ready)(struct fs *, int) = fs->ready;
     int status = 0;
 
     for (unsigned i = 0; i < fs->nr_mounts && !status; i++)
         status = fs->mounts[i].status;
+    return status;
+}
+
+static void call_completed(struct fs *fs)
+{
+    fs->is_late = false;
+    if (fs->completed && !status_of_all(fs))
+        fs->completed(fs);
+}
+
+static void call_ready(struct fs *fs)
+{
+    void (*ready)(struct fs *, int) = fs->ready;
+
     fs->ready = NULL;
-    ready(fs, status);
+    ready(fs, status_of_all(fs));
 }
 
 /* `fs` may go away in stopped(). */
@@ -47,6 +61,8 @@ static void tell(struct task *task)
     call_done(fs);
     if (fs->ready && !fs->nr_mounting)
         call_ready(fs);
+    if (fs->is_late && !fs->nr_mounting)
+        call_completed(fs);
     if (fs->stopped && !fs->nr_fibers) {
         disks_close(&fs->disks);
         fs->stopped(fs);
@@ -77,6 +93,34 @@ static void mounted(struct fs_mount *mount, int status)
         task_start(fs->app->loop, &fs->task, tell);
 }
 
+/* Its disk was not there when the guest started, and is now. */
+static void mount_again(struct fs_mount *mount)
+{
+    struct fs *fs = mount->fs;
+
+    mount->again = false;
+    fs->nr_mounting++;
+    fs->is_late = true;
+    mounted(mount, fs_mount(mount));
+}
+
+static bool disk_wanted(struct disks *disks, const char *name)
+{
+    struct fs *fs = container_of(disks, struct fs, disks);
+    bool is_wanted = false;
+
+    for (unsigned i = 0; i < fs->nr_mounts; i++) {
+        struct fs_mount *mount = &fs->mounts[i];
+
+        if (mount->status != -XEN_ENODEV || !mount->fiber.started ||
+            !disks_is_same(mount->disk, name))
+            continue;
+        is_wanted = mount->again = true;
+        fiber_wake(&mount->fiber);
+    }
+    return is_wanted;
+}
+
 static void serve(struct fiber *fiber)
 {
     struct fs_mount *mount = container_of(fiber, struct fs_mount, fiber);
@@ -88,6 +132,8 @@ static void serve(struct fiber *fiber)
         if (request)
             answer(mount->fs, request,
                    mount->status ? mount->status : request->work(request));
+        else if (mount->again)
+            mount_again(mount);
         else
             fiber_park();
     }
@@ -128,9 +174,12 @@ int fs_start(struct fs *fs, struct app *app,
     *fs = (struct fs){.app = app, .ready = ready};
     list_init(&fs->answered);
     disks_init(&fs->disks, app);
+    fs->disks.wanted = disk_wanted;
     err = fs_plan(fs);
-    if (err)
+    if (err) {
+        disks_close(&fs->disks);
         return err;
+    }
     fs->nr_mounting = fs->nr_mounts;
     for (unsigned i = 0; i < fs->nr_mounts; i++)
         start_mount(fs, &fs->mounts[i]);

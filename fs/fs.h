@@ -153,6 +153,7 @@ struct fs_mount {
      * image; 0: it does not say which one it is. */
     bool is_image;
     uint64_t image_id;
+    bool again; /* its disk was attached: mount it now */
 };
 
 struct fs {
@@ -165,6 +166,11 @@ struct fs {
     unsigned nr_fibers, nr_mounting;
     void (*ready)(struct fs *fs, int status);
     void (*stopped)(struct fs *fs);
+    /* Set by the app after fs_start, or NULL: a disk that mount= names and that
+     * the domain did not have has been attached and mounted since, and now all
+     * is. Until then paths in it give -XEN_ENODEV. */
+    void (*completed)(struct fs *fs);
+    bool is_late; /* to be looked at when nothing is being mounted */
     struct disks disks;
 };
 

@@ -68,6 +68,11 @@ static void on_ready(struct fs *fs, int status)
         log_info("web", "serving the files of %s/", web.root);
 }
 
+static void on_completed(struct fs *fs)
+{
+    on_ready(fs, 0);
+}
+
 /* "/www/" and "/www" are the same, and "/" is nothing to begin with. */
 static int set_root(struct options *options)
 {
@@ -120,5 +125,6 @@ int app_main(struct app *app)
 {
     if (fs_start(&web.fs, app, on_ready) || set_tree(app))
         return 1;
+    web.fs.completed = on_completed;
     return http_server_run(&web.server, app);
 }

@@ -3,7 +3,7 @@
 // sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c disk/volume.c
 // sources: disk/ramdisk.c
 // sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
-// sources: disk/disks.c disk/disk.c disk/partition.c
+// sources: disk/disks.c disk/hotplug.c disk/disk.c disk/partition.c
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c
@@ -731,6 +731,174 @@ static void what_waits_for_a_disk_can_be_stopped(void **state)
     unmount_all();
 }
 
+/* ---- Disks that come and go */
+
+static char offered[64];
+static bool takes_it;
+
+static bool on_attached(struct disks *d, const char *its_name)
+{
+    assert_ptr_equal(d, &disks);
+    snprintf(offered + strlen(offered), sizeof(offered) - strlen(offered),
+             "%s ", its_name);
+    return takes_it;
+}
+
+/* `xl block-detach`, and what blkback makes of our answer. */
+static void detach(unsigned vbd)
+{
+    fake_xs_device_detach("vbd", vbd);
+    world_settle(w);
+}
+
+static unsigned front_state(unsigned vbd)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "device/vbd/%u/state", vbd);
+    return (unsigned)fake_xs_number(path, 0);
+}
+
+static void remove_nodes(unsigned vbd)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "device/vbd/%u", vbd);
+    fake_xs_rm(path);
+    snprintf(path, sizeof(path), "/local/domain/0/backend/vbd/5/%u", vbd);
+    fake_xs_rm(path);
+    world_settle(w);
+}
+
+static void a_disk_that_nobody_opened_is_given_back(void **state)
+{
+    (void)state;
+    boot("");
+    fake_xs_device("vbd", 51728);
+    world_settle(w);
+    for (unsigned round = 0; round < 100; round++) {
+        assert_int_equal(front_state(51728), 1);
+        detach(51728);
+        assert_int_equal(front_state(51728), 6);
+        remove_nodes(51728);
+        fake_xs_device("vbd", 51728);
+        world_settle(w);
+    }
+    assert_true(world_logged("disk: xvdb: attached, and nobody"));
+    assert_int_equal(world_logged_times("xvdb: attached"), 100);
+    finish();
+}
+
+/* Also one that was refused, and told Closed, long before. */
+static void closing_is_answered_each_time_it_is_said(void **state)
+{
+    (void)state;
+    boot("");
+    fake_xs_device("vbd", 51728);
+    fake_xs_set("device/vbd/51728/state", "6");
+    world_settle(w);
+    assert_int_equal(fake_xs_count(XS_WRITE), 0);
+    detach(51728);
+    assert_int_equal(fake_xs_count(XS_WRITE), 1);
+    fake_xs_device_detach("vbd", 51728);
+    world_settle(w);
+    assert_int_equal(fake_xs_count(XS_WRITE), 2);
+    finish();
+}
+
+/* blkfront closes it, and knows when. */
+static void a_disk_that_is_open_is_not_answered_for(void **state)
+{
+    struct blkback *bb;
+
+    (void)state;
+    bb = start();
+    world_settle(w);
+    fake_xs_device_detach("vbd", 51712);
+    blkback_close(bb);
+    world_settle(w);
+    assert_int_equal(front_state(51712), 6);
+    blkback_start(bb);
+    world_settle(w);
+    assert_int_equal(open_named("xvda"), 0);
+    assert_int_equal(world_logged_times("attached"), 0);
+    finish();
+}
+
+static void an_attached_disk_is_offered_and_can_be_opened(void **state)
+{
+    (void)state;
+    offered[0] = '\0';
+    takes_it = true;
+    boot("");
+    disks.attached = on_attached;
+    serve(0);
+    world_settle(w);
+    fake_xs_set("device/vbd/garbage", "");
+    fake_xs_set("device/vbd/51712/more", "");
+    world_settle(w);
+    assert_string_equal(offered, "");
+    serve(1);
+    world_settle(w);
+    assert_string_equal(offered, "xvdb ");
+    assert_int_equal(world_logged_times("attached"), 0);
+    assert_int_equal(open_named("xvdb"), 0);
+    finish();
+}
+
+static int status_of_start;
+static unsigned readies, completions;
+static struct fs late_fs;
+
+static void late_ready(struct fs *fs, int status)
+{
+    (void)fs;
+    readies++;
+    status_of_start = status;
+}
+
+static void late_completed(struct fs *fs)
+{
+    (void)fs;
+    completions++;
+}
+
+static bool late_stopped;
+
+static void on_late_stopped(struct fs *fs)
+{
+    (void)fs;
+    late_stopped = true;
+}
+
+static void a_mount_takes_place_when_its_disk_is_attached(void **state)
+{
+    (void)state;
+    readies = completions = 0;
+    late_stopped = false;
+    boot("mount=xvdb:littlefs:/data:new");
+    disks_close(&disks); /* the file system has its own */
+    assert_int_equal(fs_start(&late_fs, &app, late_ready), 0);
+    late_fs.completed = late_completed;
+    world_settle(w);
+    assert_int_equal(readies, 1);
+    assert_int_equal(status_of_start, -XEN_ENODEV);
+    serve(0); /* not that one */
+    world_settle(w);
+    assert_int_equal(completions, 0);
+    assert_int_equal(world_logged_times("xvda: attached"), 1);
+    serve(1);
+    fake_run_for(&w->loop, NS_PER_S);
+    assert_int_equal(completions, 1);
+    assert_int_equal(late_fs.mounts[0].status, 0);
+    assert_int_equal(world_logged_times("xvdb: attached"), 0);
+    assert_true(world_logged("xvdb: littlefs at /data/, rw"));
+    assert_int_equal(readies, 1);
+    fs_stop(&late_fs, on_late_stopped);
+    fake_run_until(&w->loop, late_stopped, 20 * NS_PER_S);
+    finish();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -759,6 +927,11 @@ int main(void)
         cmocka_unit_test(a_disk_that_is_not_there_is_not_mounted),
         cmocka_unit_test(a_disk_with_nothing_on_it_is_not_mounted),
         cmocka_unit_test(what_waits_for_a_disk_can_be_stopped),
+        cmocka_unit_test(a_disk_that_nobody_opened_is_given_back),
+        cmocka_unit_test(closing_is_answered_each_time_it_is_said),
+        cmocka_unit_test(a_disk_that_is_open_is_not_answered_for),
+        cmocka_unit_test(an_attached_disk_is_offered_and_can_be_opened),
+        cmocka_unit_test(a_mount_takes_place_when_its_disk_is_attached),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

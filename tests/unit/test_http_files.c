@@ -13,7 +13,7 @@
 // sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c disk/volume.c
 // sources: disk/ramdisk.c
 // sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
-// sources: disk/disks.c disk/disk.c disk/partition.c
+// sources: disk/disks.c disk/hotplug.c disk/disk.c disk/partition.c
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c
