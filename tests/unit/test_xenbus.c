@@ -936,6 +936,26 @@ static void test_open_fails(void **state)
     stop_and_check();
 }
 
+/* What was given up is still detached: Closing is answered each time. */
+static void test_detach_of_what_was_given_up(void **state)
+{
+    unsigned long writes;
+
+    (void)state;
+    driver.open_error = -XEN_EINVAL;
+    attach();
+    begin(&net_ops);
+    settle();
+    assert_int_equal(front_state(), XenbusStateClosed);
+    for (unsigned i = 0; i < 3; i++) {
+        writes = fake_xs_count(XS_WRITE);
+        back_write(XenbusStateClosing);
+        settle();
+        assert_int_equal(fake_xs_count(XS_WRITE), writes + 1);
+    }
+    stop_and_check();
+}
+
 /* Memory comes back by itself; the backend does not move. */
 static void test_open_fails_for_lack_of_memory(void **state)
 {
@@ -1215,6 +1235,7 @@ int main(void)
         test(fail_in_connected),
         test(fail_while_xenstored_is_silent),
         test(open_fails),
+        test(detach_of_what_was_given_up),
         test(open_fails_for_lack_of_memory),
         test(no_try_for_what_does_not_starve),
         test(stop_before_retry),

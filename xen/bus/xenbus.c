@@ -221,6 +221,7 @@ static bool learn(struct xenbus_device *dev,
 
 static void close_and_tell(struct xenbus_device *dev)
 {
+    dev->asked = false;
     close_device(dev);
     tell_state(dev, XenbusStateClosed);
 }
@@ -389,10 +390,12 @@ static void restart(struct xenbus_device *dev)
         tell_initialising(dev);
 }
 
+/* Closing is answered each time, though we may have said Closed long before:
+ * the toolstack that detaches a device waits for what the backend makes of it.
+ */
 static void leave(struct xenbus_device *dev)
 {
-    if (dev->opened || (dev->state != XenbusStateClosed &&
-                        dev->backend_state == XenbusStateClosing))
+    if (dev->opened || dev->asked)
         close_and_tell(dev);
 }
 
@@ -400,7 +403,7 @@ static void leave(struct xenbus_device *dev)
 static void decide(struct xenbus_device *dev)
 {
     if (dev->broken) {
-        if (dev->state != XenbusStateClosed)
+        if (dev->state != XenbusStateClosed || dev->asked)
             close_and_tell(dev);
         return;
     }
@@ -471,6 +474,7 @@ static void state_read(struct xs_request *r)
         return;
     }
     dev->backend_state = (enum xenbus_state)state;
+    dev->asked = state == XenbusStateClosing;
     dev->learned = false;
     look_for_return(dev, before);
     if (state == XenbusStateClosed)
@@ -509,7 +513,7 @@ static void forget(struct xenbus_device *dev)
     dev->backend[0] = '\0';
     dev->state = dev->backend_state = XenbusStateUnknown;
     dev->broken = dev->starved = dev->left = false;
-    dev->learned = dev->online = false;
+    dev->learned = dev->online = dev->asked = false;
 }
 
 static void backend_id_read(struct xs_request *r)

@@ -103,6 +103,7 @@ struct xenbus_device {
     bool relearning; /* changed() is to be called when they are */
     bool starved;    /* broken for lack of memory: time mends that */
     bool left;       /* since `broken`, the backend went away */
+    bool asked;      /* it said Closing, and was not answered yet */
     bool online;     /* a Closed backend waits for us to begin again */
     bool connected_before;
     uint64_t retry_ns;
