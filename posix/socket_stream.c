@@ -5,7 +5,8 @@
  * (on_error) or the socket gives it up (let_go); then socket->tcp is NULL.
  *
  * Received pbufs are kept as they came and counted against the window until
- * they are read (tcp_recved): so a peer can make us keep one window, not more.
+ * they are read (tcp_recved): so a peer can make us keep one window, not more,
+ * and PENDING_BYTES before it is accepted.
  * They are linked by `next` alone, since lwIP's total lengths have 16 bits.
  *
  * A listener's connections are sockets from their handshake on, in its list;
@@ -27,6 +28,10 @@
 /* When lwIP has no memory to send, no acknowledgement may come that would tell
  * us to try again; so it is tried by the clock, in its half seconds. */
 #define RETRY_HALF_SECONDS 1
+/* What is kept of a connection before somebody accepts it, and one segment: not
+ * a window, for there are as many as the backlog says, and they cost their
+ * peers nothing. A request's beginning fits. */
+#define PENDING_BYTES      2048u
 #define BACKLOG_MAX        255
 
 /* ---- What lwIP tells */
@@ -48,6 +53,9 @@ static err_t on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p,
     struct socket *socket = arg;
 
     (void)err;
+    if (p && socket->stream.listener &&
+        socket->stream.received >= PENDING_BYTES)
+        return ERR_MEM; /* lwIP keeps this one, and drops what follows */
     if (!p) {
         socket->stream.ended = true;
     } else if (socket->reading_ended) {
@@ -264,6 +272,8 @@ int stream_accept(struct socket *listener, struct socket **socket)
     listener->stream.pending = next->stream.next;
     next->stream.next = next->stream.listener = NULL;
     tcp_backlog_accepted(next->tcp);
+    if (next->tcp->refused_data)
+        (void)tcp_process_refused_data(next->tcp);
     *socket = next;
     return 0;
 }

@@ -329,6 +329,48 @@ static void open_and_reset_leaves_nothing(void **state)
     stop();
 }
 
+static void read_all(void)
+{
+    result = 0;
+    while (result < 8 * 1400)
+        result += (int)fd_read(conn, bytes + result, 8 * 1400 - result);
+}
+
+/* Not a window each: the backlog may be long, and waiting costs a peer nothing.
+ * What was not taken is sent again by any TCP. */
+static void a_connection_that_nobody_accepts_costs_little(void **state)
+{
+    static char sent[8 * 1400];
+    struct lan_segment s;
+    uint32_t start, acked;
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(sent); i++)
+        sent[i] = (char)(i * 7 + i / 1400);
+    start_server(5);
+    lan_open(&client, peer, GUEST, 40000, PORT);
+    start = acked = client.snd;
+    for (unsigned i = 0; i < 8; i++) {
+        lan_send_tcp(&client, LAN_PSH | LAN_ACK, sent + i * 1400, 1400);
+        lan_run(NS_PER_S);
+    }
+    while (lan_take_tcp(&client, &s))
+        acked = s.ack;
+    assert_in_range(acked - start, 2048, 2048 + 2 * 1400);
+
+    program_run(accept_one);
+    program_begin(read_all);
+    for (unsigned i = (acked - start) / 1400; i < 8; i++) {
+        client.snd = start + i * 1400;
+        lan_send_tcp(&client, LAN_PSH | LAN_ACK, sent + i * 1400, 1400);
+        lan_run(NS_PER_MS);
+    }
+    finish();
+    assert_int_equal(result, sizeof(sent));
+    assert_memory_equal(bytes, sent, sizeof(sent));
+    stop();
+}
+
 static void close_conn(void)
 {
     result = fd_close(conn);
@@ -1077,6 +1119,7 @@ LAN_TESTS(LAN_TEST(interfaces_are_told), LAN_TEST(a_server_accepts_and_reads),
           LAN_TEST(a_write_waits_for_the_peer),
           LAN_TEST(a_write_that_may_not_wait_takes_what_fits),
           LAN_TEST(a_backlog_is_a_limit),
+          LAN_TEST(a_connection_that_nobody_accepts_costs_little),
           LAN_TEST(open_and_reset_leaves_nothing), LAN_TEST(closing),
           LAN_TEST(half_closed_still_reads),
           LAN_TEST(looking_and_waiting_for_all),
