@@ -154,3 +154,24 @@ def test_a_disk_that_goes_and_comes_back(box):
     box.sh(f"echo {vbd} >{driver}/unbind; sleep 0.5; echo {vbd} >{driver}/bind")
     guest.says("xvda: up", times=2)
     equal(web.curl(box), "<h1>Home</h1>\n", "index.html")
+
+
+# --- disks that come and go ----------------------------------------------------
+
+def test_a_site_on_a_disk_that_is_attached_later(box):
+    guest = box.create("web", memory=MEMORY, vif=["bridge=xenbr0"],
+                       cmdline=f"{web.ON_XENBR0} mount=xvda:erofs:/")
+    guest.says("web: no files: every answer is 503")
+    guest.says(f"http: http://{re.escape(STATIC_IP)}/")
+    equal(web.status(box), 503, "status without the disk")
+    site, other = box.put(erofs_image("site")), "/run/other.img"
+    box.sh(f"rm -f {other}; dd if=/dev/zero of={other} bs=1M count=1")
+    guest.xl("block-attach", disk(other, "xvdb"))
+    guest.says("disk: xvdb: attached, and nobody here has a use for it")
+    guest.xl("block-attach", disk(site, access="ro"))
+    guest.says("web: serving the files of /")
+    equal(web.curl(box), "<h1>Home</h1>\n", "index.html")
+    guest.xl("block-detach", "xvdb")
+    equal(box.sh(f"xenstore-exists /local/domain/{guest.domid}/device/vbd/51728"
+                 " && echo still there; true").strip(), "", "xvdb")
+    equal(web.curl(box), "<h1>Home</h1>\n", "index.html, afterwards")
