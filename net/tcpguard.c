@@ -14,7 +14,7 @@
  * TIME_WAIT also ends when the peer resets it, as in Linux: a client that
  * reuses its port with a sequence number from the past gets our old
  * acknowledgement, answers it with RST, and its next SYN is then served. (A SYN
- * from the future is served at once: third_party/patches/lwip/0002.)
+ * from the future is served at once: third_party/patches/lwip/0002 and 0014.)
  */
 #include "net/tcpguard.h"
 
@@ -132,6 +132,8 @@ static err_t listener_packet(const struct tcp_hdr *header)
 {
     if ((TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
         return ERR_OK;
+    if (TCPH_FLAGS(header) & TCP_FIN)
+        return ERR_VAL; /* no client begins by ending: somebody probes us */
     limit_time_wait();
     limit_opening();
     if (memory_for_connections())

@@ -405,6 +405,85 @@ static void test_window_closes_and_opens(void **state)
     stop();
 }
 
+/* RFC 9293, 3.10.7.4: an acknowledgement at the next byte is acceptable even to
+ * a window of zero, and what is acceptable is not answered. */
+static void test_acks_at_a_closed_window(void **state)
+{
+    static uint8_t data[65535];
+    struct lan_conn c;
+    struct lan_segment s;
+
+    (void)state;
+    struct lan_host *host = start();
+    lan_open(&c, host, GUEST, 40000, PORT);
+    service.keep = true;
+    lan_until(service.accepted == 1);
+    unsigned left = service.last->rcv_wnd;
+    while (left) {
+        unsigned part = left < 1460 ? left : 1460;
+
+        lan_send_tcp(&c, LAN_ACK, data, part);
+        lan_run(NS_PER_MS);
+        left -= part;
+    }
+    lan_run(NS_PER_S);
+    while (lan_take_tcp(&c, &s))
+        assert_int_equal(c.rcv, s.seq);
+    assert_int_equal(s.window, 0);
+    for (unsigned i = 0; i < 50; i++) {
+        lan_send_tcp(&c, LAN_ACK, NULL, 0);
+        lan_run(NS_PER_MS);
+    }
+    assert_false(lan_take_tcp(&c, &s));
+    c.snd++; /* beyond the window: that is answered */
+    lan_send_tcp(&c, LAN_ACK, NULL, 0);
+    lan_expect_tcp(&c, &s);
+    assert_int_equal(s.ack, c.snd - 1);
+    tcp_abort(service.last);
+    stop();
+}
+
+/* A SYN that nobody takes leaves the old connection's memory alone. */
+static void test_time_wait_without_a_listener(void **state)
+{
+    struct lan_conn c;
+    struct lan_segment s;
+
+    (void)state;
+    struct lan_host *host = start();
+    service.close_first = true;
+    lan_conn(&c, host, GUEST, 40000, PORT);
+    one_short_connection(&c);
+    lan_send_tcp(&c, LAN_SYN | LAN_FIN, NULL, 0); /* nor is this one taken */
+    lan_run(NS_PER_MS);
+    assert_int_equal(lan_count("tcp_time_wait", -1), 1);
+    while (lan_take_tcp(&c, &s))
+        assert_false(s.flags & LAN_SYN);
+    tcp_close(service.listener);
+    lan_send_tcp(&c, LAN_SYN, NULL, 0);
+    lan_expect_tcp(&c, &s);
+    assert_int_equal(s.flags, LAN_RST | LAN_ACK);
+    assert_int_equal(lan_count("tcp_time_wait", -1), 1);
+    lan_run(70 * NS_PER_S);
+    assert_int_equal(lan_count("tcp_time_wait", -1), 0);
+    lan_stop();
+}
+
+static void test_syn_with_fin(void **state)
+{
+    struct lan_conn c;
+    struct lan_segment s;
+
+    (void)state;
+    struct lan_host *host = start();
+    lan_conn(&c, host, GUEST, 40000, PORT);
+    lan_send_tcp(&c, LAN_SYN | LAN_FIN, NULL, 0);
+    lan_run(3 * NS_PER_S);
+    assert_false(lan_take_tcp(&c, &s));
+    assert_int_equal(lan_count("tcp_opening", -1), 0);
+    stop();
+}
+
 static void test_ten_thousand_idle_connections(void **state)
 {
     struct lan_conn c;
@@ -791,7 +870,8 @@ LAN_TESTS(
     LAN_TEST(test_sequence_numbers), LAN_TEST(test_timeouts),
     LAN_TEST(test_what_falls_is_no_counter),
     LAN_TEST(test_handshake_data_and_end), LAN_TEST(test_mss_follows_the_mtu),
-    LAN_TEST(test_closed_port_is_reset),
+    LAN_TEST(test_closed_port_is_reset), LAN_TEST(test_acks_at_a_closed_window),
+    LAN_TEST(test_time_wait_without_a_listener), LAN_TEST(test_syn_with_fin),
     LAN_TEST(test_time_wait_port_is_reused),
     LAN_TEST(test_time_wait_ends_by_reset),
     LAN_TEST(test_time_wait_survives_a_forged_reset),
