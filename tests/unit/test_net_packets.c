@@ -390,6 +390,34 @@ static void test_broadcast_ping_is_not_answered(void **state)
     lan_stop();
 }
 
+/* What the guest sends to one tells nobody how much it sends to others. (A
+ * pong has its ping's, which tells nothing either.) */
+static void test_identifications(void **state)
+{
+    uint16_t last = 0;
+    unsigned near = 0;
+
+    (void)state;
+    start();
+    struct udp_pcb *pcb = udp_service();
+    struct lan_host *host = lan_host(0, "192.0.2.9");
+    struct lan_ip to = lan_ip(GUEST4);
+
+    udp.echo = true;
+    for (unsigned i = 0; i < 200; i++) {
+        lan_send_udp(host, &to, 1234, PORT, "?", 1);
+        const uint8_t *ip = expect(17)->frame + 14;
+        uint16_t id = lan_get16(ip + 4);
+
+        assert_int_equal(ip[6] & 0x40, 0); /* may be fragmented */
+        near += (uint16_t)(id - last + 128) < 256;
+        last = id;
+    }
+    assert_true(near < 10);
+    udp_remove(pcb);
+    lan_stop();
+}
+
 /* Datagrams for ports that nobody listens on, from all over the place. */
 static void unreachable(const char *peer, const char *guest)
 {
@@ -815,22 +843,25 @@ static void test_packet_too_big_has_a_floor(void **state)
     lan_stop();
 }
 
-LAN_TESTS(
-    LAN_TEST(test_checksum_of_every_length_and_alignment),
-    LAN_TEST(test_transmit_checksums_offloaded),
-    LAN_TEST(test_transmit_checksums_offloaded_for_ipv4_only),
-    LAN_TEST(test_transmit_checksums_offloaded_for_ipv6_only),
-    LAN_TEST(test_transmit_checksums_in_software),
-    LAN_TEST(test_software_checksum_of_odd_pieces), LAN_TEST(test_memory_limit),
-    LAN_TEST(test_blank_flag_is_used_where_offered),
-    LAN_TEST(test_received_blank_checksum_is_accepted),
-    LAN_TEST(test_received_wrong_checksum_is_dropped),
-    LAN_TEST(test_good_flag_does_not_cover_fragments),
-    LAN_TEST(test_ping_of_every_size),
-    LAN_TEST(test_ping_with_wrong_checksum_is_not_answered),
-    LAN_TEST(test_broadcast_ping_is_not_answered),
-    LAN_TEST(test_fragments_both_ways), LAN_TEST(test_fragments_of_an_odd_mtu),
-    LAN_TEST(test_errors_are_limited), LAN_TEST(test_fragment_flood_is_bounded),
-    LAN_TEST(test_pages_are_handed_over_then_copied),
-    LAN_TEST(test_app_that_holds_everything), LAN_TEST(test_malformed_packets),
-    LAN_TEST(test_packet_too_big_has_a_floor))
+LAN_TESTS(LAN_TEST(test_checksum_of_every_length_and_alignment),
+          LAN_TEST(test_transmit_checksums_offloaded),
+          LAN_TEST(test_transmit_checksums_offloaded_for_ipv4_only),
+          LAN_TEST(test_transmit_checksums_offloaded_for_ipv6_only),
+          LAN_TEST(test_transmit_checksums_in_software),
+          LAN_TEST(test_software_checksum_of_odd_pieces),
+          LAN_TEST(test_memory_limit),
+          LAN_TEST(test_blank_flag_is_used_where_offered),
+          LAN_TEST(test_received_blank_checksum_is_accepted),
+          LAN_TEST(test_received_wrong_checksum_is_dropped),
+          LAN_TEST(test_good_flag_does_not_cover_fragments),
+          LAN_TEST(test_ping_of_every_size),
+          LAN_TEST(test_ping_with_wrong_checksum_is_not_answered),
+          LAN_TEST(test_broadcast_ping_is_not_answered),
+          LAN_TEST(test_identifications), LAN_TEST(test_fragments_both_ways),
+          LAN_TEST(test_fragments_of_an_odd_mtu),
+          LAN_TEST(test_errors_are_limited),
+          LAN_TEST(test_fragment_flood_is_bounded),
+          LAN_TEST(test_pages_are_handed_over_then_copied),
+          LAN_TEST(test_app_that_holds_everything),
+          LAN_TEST(test_malformed_packets),
+          LAN_TEST(test_packet_too_big_has_a_floor))
