@@ -11,6 +11,8 @@
  *   address_update        whenever lwIP changed something: compare with what
  *                         was logged and published last, and tell what differs
  *
+ *   address_conflict4,6   somebody else uses one of them
+ *
  * The xenstore is written in one transaction at a time; what changes meanwhile
  * is written after it. An address without a link serves nobody: it is shown as
  * gone until the link is back.
@@ -27,6 +29,8 @@
 #include "lwip/etharp.h"
 #include "lwip/ip6_addr.h"
 #include "lwip/nd6.h"
+
+#include "lwiphooks.h"
 
 /* A DHCP server answers in a second, or something is wrong. */
 #define DHCP_SLOW_NS (5 * NS_PER_S)
@@ -305,6 +309,70 @@ static void log_addresses(struct vif *vif)
         describe_ipv6(vif, i, text, sizeof(text));
         log_address(vif, 1 + i, text, ipv6_origin(vif, i));
     }
+}
+
+/* ---- Others who use an address of ours */
+
+/* RFC 5227, 2.4: DEFEND_INTERVAL. */
+#define DEFEND_NS (10 * NS_PER_S)
+/* Who is wrong may be so for days. */
+#define TELL_NS   (60 * NS_PER_S)
+
+/* True once in so long; *next_ns begins with 0. */
+static bool is_due(struct vif *vif, uint64_t *next_ns, uint64_t interval_ns)
+{
+    uint64_t now = loop_now(vif->loop);
+
+    if (now < *next_ns)
+        return false;
+    *next_ns = now + interval_ns;
+    return true;
+}
+
+static void log_conflict(struct vif *vif, bool v6, const char *ip,
+                         const uint8_t *mac, const char *effect)
+{
+    char other[32] = "another host";
+
+    if (!is_due(vif, &vif->tell_ns[v6], TELL_NS))
+        return;
+    if (mac)
+        snprintf(other, sizeof(other), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0],
+                 mac[1], mac[2], mac[3], mac[4], mac[5]);
+    log_error("net", "%s: %s uses %s, too: %s", vif->name, other, ip, effect);
+}
+
+/* Each ARP message's sender. A server's address is what its clients know, so
+ * that it is never given up: RFC 5227, 2.4, (c). */
+void address_conflict4(struct netif *netif, const ip4_addr_t *ip,
+                       const uint8_t *mac)
+{
+    struct vif *vif = netif->state;
+
+    if (ip4_addr_isany(ip) || !ip4_addr_eq(ip, netif_ip4_addr(netif)) ||
+        memcmp(mac, netif->hwaddr, ETH_HWADDR_LEN) == 0)
+        return;
+    if (is_due(vif, &vif->defend_ns, DEFEND_NS))
+        etharp_gratuitous(netif);
+    log_conflict(vif, false, ip4addr_ntoa(ip), mac,
+                 "it is announced as ours; one of the two must get another");
+}
+
+/* lwIP gives up a tentative address after this, and keeps one in use. */
+void address_conflict6(struct netif *netif, int8_t slot, const uint8_t *mac)
+{
+    struct vif *vif = netif->state;
+    const ip6_addr_t *ip = netif_ip6_addr(netif, slot);
+    char text[VIF_ADDRESS_MAX];
+    const char *effect = "one of the two must get another";
+
+    if (ip6_addr_istentative(netif_ip6_addr_state(netif, slot))) {
+        vif->tell_ns[true] = 0; /* happens once, and is not to be missed */
+        effect = slot ? "it is not used here"
+                      : "no IPv6 on this vif until it has another MAC";
+    }
+    write_ipv6(ip, text);
+    log_conflict(vif, true, text, mac, effect);
 }
 
 /* ---- The xenstore: attr/vif/N/ipv4/0, attr/vif/N/ipv6/0, 1, ... */

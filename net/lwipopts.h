@@ -34,6 +34,10 @@
 #define LWIP_NETIF_HOSTNAME            1 /* DHCP tells it to the server */
 #define LWIP_NETIF_HWADDRHINT          1 /* each pcb remembers its ARP entry */
 #define LWIP_CHECKSUM_CTRL_PER_NETIF   1 /* checksum offload, per packet */
+/* Frames with a VLAN tag of number 0 have a priority and no VLAN (802.1Q); of
+ * other VLANs the guest is no member. */
+#define ETHARP_SUPPORT_VLAN            1
+#define ETHARP_VLAN_CHECK              0
 
 /* ---- ARP: 64 neighbours is a busy LAN segment; the table is searched only
  * when the hint is wrong. */
@@ -66,6 +70,7 @@
 #define LWIP_IPV6_NUM_ADDRESSES        4 /* link-local, static, two announced */
 #define LWIP_IPV6_MLD                  1 /* bridges snoop on its reports */
 #define LWIP_IPV6_DHCP6                1 /* only its trigger: net/lease6.c */
+#define LWIP_MULTICAST_PING            1 /* ff02::1 (RFC 4443, 4.2) */
 #define IPV6_FRAG_COPYHEADER           1 /* for pointers of 64 bits */
 #define IPV6_REASS_MAXAGE              15 /* as for IPv4 */
 /* One packet waits for each unresolved neighbour: a queue has no limit of its
@@ -141,9 +146,12 @@
 #define LWIP_HOOK_DHCP_PARSE_OPTION(netif, dhcp, state, msg, type, option, \
                                     len, p, at)                            \
     lease_option(p, option, at, len)
+/* Others who use an address of ours: address.c, our patches 0016 and 0019 */
+#define LWIP_HOOK_ETHARP_SENDER address_conflict4
+#define LWIP_HOOK_ND6_CONFLICT  address_conflict6
 /* Fragments need their checksum while whole: checksum.c, and our patch
  * third_party/patches/lwip/0004. */
-#define LWIP_HOOK_BEFORE_FRAG checksum_packet
+#define LWIP_HOOK_BEFORE_FRAG   checksum_packet
 
 /* ---- Counters for the status page; 32 bits. */
 

@@ -181,16 +181,22 @@ static void found(struct xenbus_list *list, uint32_t index)
         address_configure_stored(vif);
 }
 
-/* A host name is made of letters, digits and hyphens (RFC 1123, 2.1). */
+/* A host name is made of letters, digits and hyphens, without hyphens at its
+ * ends (RFC 1123, 2.1). */
 static void name_done(struct xs_request *request)
 {
+    const char *from = request->value;
+    size_t bytes = 0;
+
     if (request->error)
         return;
-    strncpy(net.hostname, request->value, HOSTNAME_MAX);
-    for (char *c = net.hostname; *c; c++) {
-        if (!isalnum((unsigned char)*c))
-            *c = '-';
-    }
+    while (*from && !isalnum((unsigned char)*from))
+        from++;
+    for (; *from && bytes < HOSTNAME_MAX; from++)
+        net.hostname[bytes++] = isalnum((unsigned char)*from) ? *from : '-';
+    while (bytes && net.hostname[bytes - 1] == '-')
+        bytes--;
+    net.hostname[bytes] = '\0';
 }
 
 const char *net_hostname(void)

@@ -134,13 +134,16 @@ drop:
 static bool is_whole(const struct pbuf *p)
 {
     const struct eth_hdr *eth = p->payload;
-    const void *ip = eth + 1;
+    const struct eth_vlan_hdr *vlan = (const void *)(eth + 1);
+    bool tagged = eth->type == PP_HTONS(ETHTYPE_VLAN);
+    uint16_t type = tagged ? vlan->tpid : eth->type;
+    const void *ip = tagged ? (const void *)(vlan + 1) : vlan;
 
-    if (eth->type == PP_HTONS(ETHTYPE_IP))
+    if (type == PP_HTONS(ETHTYPE_IP)) /* FRAME_MIN reaches this far */
         return !(IPH_OFFSET((const struct ip_hdr *)ip) &
                  PP_HTONS(IP_OFFMASK | IP_MF));
-    if (p->len >= SIZEOF_ETH_HDR + IP6_HLEN &&
-        eth->type == PP_HTONS(ETHTYPE_IPV6)) {
+    if (p->len >= SIZEOF_ETH_HDR + SIZEOF_VLAN_HDR + IP6_HLEN &&
+        type == PP_HTONS(ETHTYPE_IPV6)) {
         uint8_t next = IP6H_NEXTH((const struct ip6_hdr *)ip);
 
         return next == IP6_NEXTH_TCP || next == IP6_NEXTH_UDP;

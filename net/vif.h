@@ -79,6 +79,8 @@ struct vif {
     struct xs_node nodes[VIF_ADDRESSES];
     struct xs_update update;
     bool updating, update_again, update_failed;
+    uint64_t defend_ns;  /* the next defence of the IPv4 address */
+    uint64_t tell_ns[2]; /* the next line about IPv4's, IPv6's conflicts */
 };
 
 /* ---- vif.c: frames */

@@ -22,6 +22,21 @@ void lwip_alone_every_second(void)
 {
 }
 
+void address_conflict4(struct netif *netif, const ip4_addr_t *ip,
+                       const uint8_t *mac)
+{
+    (void)netif;
+    (void)ip;
+    (void)mac;
+}
+
+void address_conflict6(struct netif *netif, int8_t slot, const uint8_t *mac)
+{
+    (void)netif;
+    (void)slot;
+    (void)mac;
+}
+
 struct netif *route_ipv4(const ip4_addr_t *src, const ip4_addr_t *dest)
 {
     (void)src;

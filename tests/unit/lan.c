@@ -46,7 +46,7 @@ static struct lan {
     unsigned nr_captured;
     uint8_t last[LAN_BYTES_MAX];
     size_t last_bytes;
-    bool hold, no_store;
+    bool hold, reflect, no_store;
     uint16_t ip_id;
     char log[1 << 20];
     size_t log_bytes;
@@ -267,6 +267,8 @@ static void on_frame(void *arg, const void *frame, size_t bytes, unsigned flags)
     p->bytes = bytes;
     memcpy(p->frame, frame, bytes);
     parse(p);
+    if (lan.reflect && (p->frame[0] & 1))
+        lan_send_frame(p->vif, p->frame, bytes, 0);
     if (answer(p)) {
         free(p);
         return;
@@ -333,6 +335,11 @@ struct lan_host *lan_host(unsigned vif, const char *ip)
     host->next = lan.hosts;
     lan.hosts = host;
     return host;
+}
+
+void lan_reflect(bool reflect)
+{
+    lan.reflect = reflect;
 }
 
 void lan_hold_frames(bool hold)
@@ -539,6 +546,8 @@ static bool answer_arp(const struct lan_host *host, const struct lan_packet *p)
 
 static bool answer_nd(struct lan_host *host, const struct lan_packet *p)
 {
+    static const struct lan_ip nobody = {.v6 = true};
+    struct lan_ip to = p->src;
     uint8_t reply[32] = {136, 0, 0, 0, 0x60};
 
     if (!host->ip.v6 || p->payload_bytes < 24 || p->payload[0] != 135 ||
@@ -548,14 +557,20 @@ static bool answer_nd(struct lan_host *host, const struct lan_packet *p)
     reply[24] = 2;
     reply[25] = 1;
     memcpy(reply + 26, host->mac, 6);
-    lan_send_ip(host, &p->src, PROTO_ICMPV6, reply, sizeof(reply));
+    if (same_ip(&to, &nobody)) { /* duplicate address detection */
+        to = lan_ip("ff02::1");
+        reply[4] = 0x20;
+    }
+    reply[4] |= host->router ? 0x80 : 0;
+    lan_send_ip(host, &to, PROTO_ICMPV6, reply, sizeof(reply));
     return true;
 }
 
 static bool answer(const struct lan_packet *p)
 {
     for (struct lan_host *host = lan.hosts; host; host = host->next) {
-        if (host->vif != p->vif || host->silent)
+        if (host->vif != p->vif || host->silent ||
+            (!(p->frame[0] & 1) && memcmp(p->frame, host->mac, 6) != 0))
             continue;
         if (p->ethertype == TYPE_ARP && answer_arp(host, p))
             return true;

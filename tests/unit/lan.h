@@ -146,6 +146,7 @@ struct lan_host {
     uint8_t mac[6];
     struct lan_ip ip;
     bool silent;       /* answers neither ARP nor ND */
+    bool router;       /* says so in its advertisements */
     const uint8_t *to; /* MAC to send to; NULL: the guest's */
     bool blank;        /* its packets have blank checksums, as from dom0 */
     bool bad_checksum; /* its TCP, UDP and ICMP checksums are wrong */
@@ -170,6 +171,8 @@ void lan_send_frame(unsigned vif, const void *frame, size_t bytes,
 const uint8_t *lan_last_frame(size_t *bytes);
 /* Build, but do not send: lan_last_frame() has it. */
 void lan_hold_frames(bool hold);
+/* What the guest sends to a group or to all comes back to it. */
+void lan_reflect(bool reflect);
 
 /* ---- TCP, as a client */
 

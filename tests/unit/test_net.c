@@ -482,6 +482,7 @@ static void announce(struct lan_host *router, uint16_t lifetime_s,
     uint8_t ra[16 + 8 + 32 + 24] = {134, 0, 0, 0, 64}, *at = ra + 16;
     struct lan_ip all = lan_ip("ff02::1");
 
+    router->router = true;
     lan_put16(ra + 6, lifetime_s);
     memcpy(at, "\x01\x01", 2); /* source link-layer address */
     memcpy(at + 2, router->mac, 6);
