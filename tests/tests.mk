@@ -14,8 +14,8 @@
 #
 #   // sources: xen/bus/gnttab.c kernel/page.c tests/fake/hv.c
 #
-# Project files, and the words `lwip`, `erofs`, `lfs`, `sqlite` and `pico` for the
-# third parties'.
+# Project files; `lan` for all that a test on the fake LAN needs (below); and the
+# words `lwip`, `erofs`, `lfs`, `sqlite` and `pico` for the third parties'.
 # What was built and what each test said is in build/host/ (fuzzers: build/fuzz/,
 # coverage: build/coverage/).
 
@@ -62,7 +62,11 @@ TEST_SAY = @printf '  %-7s %s\n'
 
 # The sources that the test $(1) names: our objects in $(2), and the others'
 # libraries of kind $(2) (HOST or FUZZ).
-test_words = $(shell sed -n 's,^// sources:,,p' $(1))
+TEST_GROUP_lan := $(wildcard net/*.c netfront/*.c xen/bus/*.c) xen/evtchn.c \
+    $(addprefix kernel/,loop.c page.c log.c panic.c options.c random.c) \
+    $(addprefix tests/fake/,hv.c xenstored.c netback.c) tests/unit/lan.c lwip
+test_words = $(foreach word,$(shell sed -n 's,^// sources:,,p' $(1)),\
+    $(or $(TEST_GROUP_$(word)),$(word)))
 test_objects = $(patsubst %.c,$(2)/%.o,$(1) \
     $(filter %.c,$(call test_words,$(1))))
 test_libs  = $(if $(filter lwip,$(call test_words,$(1))),$(TP_$(2)_LIB_LWIP)) \

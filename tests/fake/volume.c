@@ -267,6 +267,11 @@ void disks_leave(struct disks *disks)
     (void)disks;
 }
 
+bool disks_is_same(const char *name, const char *other)
+{
+    return strcmp(name, other) == 0;
+}
+
 void disks_close(struct disks *disks)
 {
     (void)disks;

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Disks as volumes, and file systems on them, with the fake blkback. */
 // sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c disk/volume.c
-// sources: disk/ramdisk.c
-// sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
+// sources: disk/ramdisk.c fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
 // sources: disk/disks.c disk/hotplug.c disk/disk.c disk/partition.c
-// sources: blkfront/blkfront.c blkfront/blkfront_xs.c
-// sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
-// sources: kernel/options.c kernel/log.c
-// sources: xen/bus/xenbus.c xen/bus/xs.c xen/bus/xs_update.c xen/bus/gnttab.c
-// sources: xen/bus/ring.c xen/evtchn.c
-// sources: tests/fake/fiber.c tests/fake/hv.c tests/fake/xenstored.c
-// sources: tests/fake/blkback.c tests/unit/blkfront_world.c erofs lfs
+// sources: blkfront/blkfront.c blkfront/blkfront_xs.c kernel/fiber.c
+// sources: kernel/fiber_switch.c kernel/loop.c kernel/page.c kernel/options.c
+// sources: kernel/log.c xen/bus/xenbus.c xen/bus/xs.c xen/bus/xs_update.c
+// sources: xen/bus/gnttab.c xen/bus/ring.c xen/evtchn.c tests/fake/fiber.c
+// sources: tests/fake/hv.c tests/fake/xenstored.c tests/fake/blkback.c
+// sources: tests/unit/blkfront_world.c erofs lfs
 #include "tests/unit/test.h"
 
 #include "kernel/app.h"

@@ -5,21 +5,17 @@
  * http_conn, to clients who take what they like.
  */
 // sources: apps/web/web_tree.c apps/web/web_list.c apps/web/web_path.c
-// sources: http/http_conn.c http/http_request.c
-// sources: http/http_chunk.c http/http_reply.c
-// sources: http/http_field.c http/http_date.c
-// sources: http/http_wants.c
-// sources: http/http_site.c http/http_text.c pico
-// sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c disk/volume.c
-// sources: disk/ramdisk.c
-// sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
-// sources: disk/disks.c disk/hotplug.c disk/disk.c disk/partition.c
-// sources: blkfront/blkfront.c blkfront/blkfront_xs.c
-// sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
-// sources: kernel/options.c kernel/log.c
+// sources: http/http_conn.c http/http_request.c http/http_chunk.c
+// sources: http/http_reply.c http/http_field.c http/http_date.c
+// sources: http/http_wants.c http/http_site.c http/http_text.c pico fs/fs.c
+// sources: fs/requests.c fs/mounts.c fs/cache.c disk/volume.c disk/ramdisk.c
+// sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c disk/disks.c
+// sources: disk/hotplug.c disk/disk.c disk/partition.c blkfront/blkfront.c
+// sources: blkfront/blkfront_xs.c kernel/fiber.c kernel/fiber_switch.c
+// sources: kernel/loop.c kernel/page.c kernel/options.c kernel/log.c
 // sources: xen/bus/xenbus.c xen/bus/xs.c xen/bus/xs_update.c xen/bus/gnttab.c
-// sources: xen/bus/ring.c xen/evtchn.c
-// sources: tests/fake/fiber.c tests/fake/hv.c erofs lfs
+// sources: xen/bus/ring.c xen/evtchn.c tests/fake/fiber.c tests/fake/hv.c erofs
+// sources: lfs
 #include "tests/unit/test.h"
 
 #include "kernel/app.h"

@@ -2,23 +2,10 @@
 /* HTTP on TCP, through the whole stack down to a netback: what is served, and
  * what those are told who are late or too many. test_server.c has the rest
  * (docs/hardening.md, A13). */
-// sources: http/http_conn.c http/http_request.c
-// sources: http/http_chunk.c http/http_reply.c
-// sources: http/http_field.c http/http_date.c
-// sources: http/http_wants.c
-// sources: http/http_site.c http/http_text.c
-// sources: http/http_tcp.c pico
-// sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
-// sources: net/aging.c net/lease.c net/lease6.c net/net.c net/route.c
-// sources: net/server.c
-// sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
-// sources: netfront/netfront.c netfront/netfront_xs.c
-// sources: xen/bus/xenbus.c xen/bus/xenbus_list.c xen/bus/xs.c
-// sources: xen/bus/xs_update.c xen/bus/gnttab.c xen/bus/ring.c xen/evtchn.c
-// sources: kernel/loop.c kernel/page.c kernel/log.c kernel/panic.c
-// sources: kernel/options.c kernel/random.c
-// sources: tests/fake/hv.c tests/fake/xenstored.c tests/fake/netback.c
-// sources: tests/unit/lan.c tests/unit/lan_client.c
+// sources: http/http_conn.c http/http_request.c http/http_chunk.c
+// sources: http/http_reply.c http/http_field.c http/http_date.c
+// sources: http/http_wants.c http/http_site.c http/http_text.c http/http_tcp.c
+// sources: pico tests/unit/lan_client.c lan
 #include "tests/unit/lan_client.h"
 
 #include <stdlib.h>

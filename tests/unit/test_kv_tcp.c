@@ -2,22 +2,11 @@
 /* apps/kv's clients, through the whole stack down to a netback: back-pressure
  * both ways, every wait's end, who gives way, and who waits for the disk
  * (docs/hardening.md, A13: slow loris, slow reader). */
-// sources: apps/kv/kv_tcp.c
-// sources: apps/kv/kv_conn.c apps/kv/kv_command.c apps/kv/kv_strings.c
-// sources: apps/kv/kv_keys.c apps/kv/kv_admin.c apps/kv/kv_info.c
-// sources: apps/kv/kv_db.c apps/kv/kv_output.c apps/kv/kv_resp.c
-// sources: apps/kv/kv_journal.c apps/kv/kv_store.c apps/kv/kv_hash.c
-// sources: apps/kv/kv_text.c
-// sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
-// sources: net/aging.c net/lease.c net/lease6.c net/net.c net/route.c
-// sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
-// sources: netfront/netfront.c netfront/netfront_xs.c
-// sources: xen/bus/xenbus.c xen/bus/xenbus_list.c xen/bus/xs.c
-// sources: xen/bus/xs_update.c xen/bus/gnttab.c xen/bus/ring.c xen/evtchn.c
-// sources: kernel/loop.c kernel/page.c kernel/log.c kernel/panic.c
-// sources: kernel/options.c kernel/random.c
-// sources: tests/fake/hv.c tests/fake/xenstored.c tests/fake/netback.c
-// sources: tests/unit/lan.c
+// sources: apps/kv/kv_tcp.c apps/kv/kv_conn.c apps/kv/kv_command.c
+// sources: apps/kv/kv_strings.c apps/kv/kv_keys.c apps/kv/kv_admin.c
+// sources: apps/kv/kv_info.c apps/kv/kv_db.c apps/kv/kv_output.c
+// sources: apps/kv/kv_resp.c apps/kv/kv_journal.c apps/kv/kv_store.c
+// sources: apps/kv/kv_hash.c apps/kv/kv_text.c lan
 #include "tests/unit/lan.h"
 
 #include <stdio.h>

@@ -10,11 +10,10 @@
  * asked.
  */
 // sources: fs/fs.c fs/requests.c fs/mounts.c fs/cache.c disk/volume.c
-// sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
-// sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
-// sources: kernel/options.c kernel/log.c xen/evtchn.c
-// sources: tests/fake/fiber.c tests/fake/hv.c tests/fake/volume.c
-// sources: tests/unit/files_world.c erofs lfs
+// sources: fs/erofs.c fs/littlefs.c fs/littlefs_disk.c kernel/fiber.c
+// sources: kernel/fiber_switch.c kernel/loop.c kernel/page.c kernel/options.c
+// sources: kernel/log.c xen/evtchn.c tests/fake/fiber.c tests/fake/hv.c
+// sources: tests/fake/volume.c tests/unit/files_world.c erofs lfs
 #include "tests/unit/test.h"
 
 #include "tests/unit/files_world.h"

@@ -1,15 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* DHCP: leases of every length, other servers, routes, and times of asking. */
-// sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
-// sources: net/aging.c net/lease.c net/lease6.c net/net.c net/route.c
-// sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
-// sources: netfront/netfront.c netfront/netfront_xs.c
-// sources: xen/bus/xenbus.c xen/bus/xenbus_list.c xen/bus/xs.c
-// sources: xen/bus/xs_update.c xen/bus/gnttab.c xen/bus/ring.c xen/evtchn.c
-// sources: kernel/loop.c kernel/page.c kernel/log.c kernel/panic.c
-// sources: kernel/options.c kernel/random.c
-// sources: tests/fake/hv.c tests/fake/xenstored.c tests/fake/netback.c
-// sources: tests/unit/lan.c
+// sources: lan
 #include "tests/unit/lan.h"
 
 #include <stdlib.h>

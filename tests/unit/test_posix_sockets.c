@@ -5,20 +5,10 @@
  */
 // sources: libc/errors.c posix/fd.c posix/poll.c posix/wait.c
 // sources: posix/interfaces.c posix/netdb.c posix/socket.c
-// sources: posix/socket_address.c
-// sources: posix/socket_datagram.c posix/socket_options.c posix/socket_stream.c
-// sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
-// sources: net/aging.c net/lease.c net/lease6.c net/net.c net/route.c
-// sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
-// sources: netfront/netfront.c netfront/netfront_xs.c
-// sources: xen/bus/xenbus.c xen/bus/xenbus_list.c xen/bus/xs.c
-// sources: xen/bus/xs_update.c xen/bus/gnttab.c xen/bus/ring.c xen/evtchn.c
-// sources: kernel/fiber.c kernel/fiber_switch.c
-// sources: kernel/loop.c kernel/page.c kernel/log.c kernel/panic.c
-// sources: kernel/options.c kernel/random.c
-// sources: tests/fake/fiber.c tests/fake/hv.c
-// sources: tests/fake/xenstored.c tests/fake/netback.c
-// sources: tests/unit/lan.c tests/unit/posix_world.c
+// sources: posix/socket_address.c posix/socket_datagram.c
+// sources: posix/socket_options.c posix/socket_stream.c kernel/fiber.c
+// sources: kernel/fiber_switch.c tests/fake/fiber.c tests/unit/posix_world.c
+// sources: lan
 #include "tests/unit/lan.h"
 #include "tests/unit/posix_world.h"
 

@@ -4,17 +4,7 @@
  * when there is no place or no memory (docs/hardening.md, A13). What the
  * protocols do with it is in test_http_tcp.c, test_kv_tcp.c and
  * test_sqlite_tcp.c. */
-// sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
-// sources: net/aging.c net/lease.c net/lease6.c net/net.c net/route.c
-// sources: net/server.c
-// sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
-// sources: netfront/netfront.c netfront/netfront_xs.c
-// sources: xen/bus/xenbus.c xen/bus/xenbus_list.c xen/bus/xs.c
-// sources: xen/bus/xs_update.c xen/bus/gnttab.c xen/bus/ring.c xen/evtchn.c
-// sources: kernel/loop.c kernel/page.c kernel/log.c kernel/panic.c
-// sources: kernel/options.c kernel/random.c
-// sources: tests/fake/hv.c tests/fake/xenstored.c tests/fake/netback.c
-// sources: tests/unit/lan.c tests/unit/lan_client.c
+// sources: tests/unit/lan_client.c lan
 #include "tests/unit/lan_client.h"
 
 #include <stdlib.h>

@@ -2,24 +2,12 @@
 /* SQLite shells on TCP, through the whole stack down to a netback:
  * back-pressure both ways, every wait's end, one too many, and the end of all
  * (docs/ hardening.md, A13). The database is in memory. */
-// sources: apps/sqlite/shell.c apps/sqlite/shell_dot.c
-// sources: apps/sqlite/shell_dump.c apps/sqlite/shell_input.c
-// sources: apps/sqlite/shell_row.c apps/sqlite/shell_scan.c
-// sources: apps/sqlite/shell_server.c apps/sqlite/shell_tcp.c
-// sources: database/sqlite.c database/sqlite_lock.c database/database.c
-// sources: disk/volume.c
-// sources: kernel/fiber.c kernel/fiber_switch.c tests/fake/fiber.c sqlite
-// sources: net/address.c net/checksum.c net/errorlimit.c net/memory.c
-// sources: net/aging.c net/lease.c net/lease6.c net/net.c net/route.c
-// sources: net/server.c
-// sources: net/tcpguard.c net/timeouts.c net/vif.c net/vifconfig.c lwip
-// sources: netfront/netfront.c netfront/netfront_xs.c
-// sources: xen/bus/xenbus.c xen/bus/xenbus_list.c xen/bus/xs.c
-// sources: xen/bus/xs_update.c xen/bus/gnttab.c xen/bus/ring.c xen/evtchn.c
-// sources: kernel/loop.c kernel/app.c kernel/page.c kernel/log.c kernel/panic.c
-// sources: kernel/options.c kernel/random.c
-// sources: tests/fake/hv.c tests/fake/xenstored.c tests/fake/netback.c
-// sources: tests/unit/lan.c
+// sources: apps/sqlite/shell.c apps/sqlite/shell_dot.c apps/sqlite/shell_dump.c
+// sources: apps/sqlite/shell_input.c apps/sqlite/shell_row.c
+// sources: apps/sqlite/shell_scan.c apps/sqlite/shell_server.c
+// sources: apps/sqlite/shell_tcp.c database/sqlite.c database/sqlite_lock.c
+// sources: database/database.c disk/volume.c kernel/fiber.c
+// sources: kernel/fiber_switch.c tests/fake/fiber.c sqlite kernel/app.c lan
 #include "tests/unit/lan.h"
 
 #include <stdlib.h>
