@@ -203,7 +203,9 @@ static void feed(struct kv_client *client)
         len = p->len;
         used = kv_conn_receive(&client->conn, p->payload, len);
         stats->in_bytes += used;
-        client->progress += (uint32_t)used;
+        /* What is thrown away brings nobody forward. */
+        if (!client->conn.is_closing)
+            client->progress += (uint32_t)used;
         client->has_asked |= !kv_conn_has_part(&client->conn);
         tcp_recved(client->pcb, (uint16_t)used);
         client->held = skip(p, used);

@@ -239,6 +239,32 @@ static void test_half_a_request_during_a_pause(void **state)
     stop();
 }
 
+/* What comes after the last answer does not keep a client here. */
+static void test_who_sends_on_after_the_end_is_closed(void **state)
+{
+    static const char *const ends[] = {"*x\r\n", "QUIT\r\n"};
+    static char more[1461];
+    struct client client;
+
+    (void)state;
+    start(10);
+    memset(more, 'x', 1460);
+    for (unsigned i = 0; i < array_size(ends); i++) {
+        client_open(&client, (uint16_t)(40000 + i));
+        client_say(&client, ends[i]);
+        for (uint64_t ns = 0; ns < KV_END_NS + NS_PER_S; ns += NS_PER_S / 2) {
+            client_take(&client);
+            client_say(&client, more);
+            lan_run(NS_PER_S / 2);
+        }
+        client_read(&client);
+        assert_true(client.has_fin && client.has_rst);
+        assert_int_equal(kv.nr_clients, 0);
+        client_end(&client);
+    }
+    stop();
+}
+
 /* ---- Who does not read */
 
 static void test_who_does_not_read_is_bounded_and_ended(void **state)
@@ -420,6 +446,7 @@ LAN_TESTS(LAN_TEST(test_requests_are_answered_until_quit),
           LAN_TEST(test_idle_clients_stay),
           LAN_TEST(test_an_unfinished_request_has_an_end),
           LAN_TEST(test_half_a_request_during_a_pause),
+          LAN_TEST(test_who_sends_on_after_the_end_is_closed),
           LAN_TEST(test_who_does_not_read_is_bounded_and_ended),
           LAN_TEST(test_all_of_a_pipeline_arrives),
           LAN_TEST(test_past_the_limit_it_is_said_unless_one_gives_way),
