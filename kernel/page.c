@@ -180,6 +180,13 @@ static unsigned long range_alloc(struct page_range *range, unsigned long nr)
     return range->first + at;
 }
 
+static void count_used(struct pages *pages, unsigned long nr)
+{
+    pages->nr_used += nr;
+    if (pages->nr_used > pages->nr_used_max)
+        pages->nr_used_max = pages->nr_used;
+}
+
 void *page_alloc(struct pages *pages, unsigned long nr)
 {
     unsigned long page = 0;
@@ -191,9 +198,7 @@ void *page_alloc(struct pages *pages, unsigned long nr)
         pages->failures++;
         return NULL;
     }
-    pages->nr_used += nr;
-    if (pages->nr_used > pages->nr_used_max)
-        pages->nr_used_max = pages->nr_used;
+    count_used(pages, nr);
     return hv_page_address(page);
 }
 
@@ -206,13 +211,35 @@ void *page_alloc_zeroed(struct pages *pages, unsigned long nr)
     return run;
 }
 
-void page_free(struct pages *pages, void *run, unsigned long nr)
+static struct page_range *range_of(struct pages *pages, unsigned long page)
 {
-    unsigned long page = hv_page_number(run);
     struct page_range *range = pages->ranges;
 
     while (page >= range->end && range < &pages->ranges[pages->nr_ranges - 1])
         range++;
+    return range;
+}
+
+bool page_extend(struct pages *pages, void *run, unsigned long nr,
+                 unsigned long more)
+{
+    unsigned long page = hv_page_number(run) + nr, at, stop;
+    struct page_range *range = range_of(pages, page - 1);
+
+    at = page - range->first;
+    while (stop = next_bit(range, at, false), stop - at < more)
+        if (stop < nr_bits(range) || extend(range, more - (stop - at)))
+            return false;
+    flip_bits(range, at, more, false);
+    count_used(pages, more);
+    return true;
+}
+
+void page_free(struct pages *pages, void *run, unsigned long nr)
+{
+    unsigned long page = hv_page_number(run);
+    struct page_range *range = range_of(pages, page);
+
     page -= range->first;
     assert((uintptr_t)run % XEN_PAGE_SIZE == 0 && page < nr_bits(range) &&
            nr <= nr_bits(range) - page);

@@ -42,6 +42,10 @@ void pages_init(struct pages *pages);
 void *page_alloc(struct pages *pages, unsigned long nr);
 /* The same, zeroed. Only such pages may ever be granted to a backend. */
 void *page_alloc_zeroed(struct pages *pages, unsigned long nr);
+/* Make a run of nr pages longer by `more` where it is: false, and nothing has
+ * changed, when the pages behind it are not free. */
+bool page_extend(struct pages *pages, void *run, unsigned long nr,
+                 unsigned long more);
 /* Give back a run, or any part of one. Assert: it was out. */
 void page_free(struct pages *pages, void *run, unsigned long nr);
 

@@ -11,7 +11,8 @@
  * Large requests are runs of pages of their own, which start with a head too.
  * A block never lies at the start of a page that has a head, so the head of any
  * block is found by rounding its address down, or for blocks that were asked
- * for with a large alignment, in the page before.
+ * for with a large alignment, in the page before. A run takes the pages behind
+ * it when it is to grow and they are free, so that little is copied.
  */
 #include "libc/heap.h"
 #include "kernel/log.h"
@@ -206,6 +207,23 @@ static void *large_alloc(struct heap *heap, size_t bytes, size_t lead)
     return (char *)run + lead;
 }
 
+/* The run becomes longer where it is; false: it cannot. */
+static bool large_grow(struct heap *heap, struct heap_head *run, size_t lead,
+                       size_t bytes)
+{
+    size_t have = run->nr_pages * XEN_PAGE_SIZE, more;
+
+    if (bytes > SIZE_MAX - lead - XEN_PAGE_SIZE)
+        return false;
+    more = (lead + bytes - have + XEN_PAGE_SIZE - 1) / XEN_PAGE_SIZE;
+    if (!page_extend(heap->pages, run, run->nr_pages, more))
+        return false;
+    run->nr_pages += more;
+    heap->used_bytes += more * XEN_PAGE_SIZE;
+    heap->held_bytes += more * XEN_PAGE_SIZE;
+    return true;
+}
+
 static void large_free(struct heap *heap, struct heap_head *run)
 {
     run->magic = 0;
@@ -277,14 +295,19 @@ void heap_free(struct heap *heap, void *block)
 
 void *heap_resize(struct heap *heap, void *block, size_t bytes)
 {
-    size_t have;
+    struct heap_head *head;
+    size_t have, offset;
     void *moved;
 
     if (!block)
         return heap_alloc(heap, bytes);
     have = heap_bytes(block);
+    head = head_of(block, &offset);
     /* Stay where it fits and less than half is wasted. */
     if (bytes <= have && (bytes > have / 2 || have <= SLOT_BYTES))
+        return block;
+    if (head->magic == MAGIC_RUN && bytes > have &&
+        large_grow(heap, head, offset, bytes))
         return block;
     moved = heap_alloc(heap, bytes);
     if (!moved)

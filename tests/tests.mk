@@ -50,6 +50,7 @@ build/fuzz/obj/tests/fake/%.o build/fuzz/obj/tests/unit/%.o: \
 # tests/fake/hv.c watches what kernel/page.c hands out, tests/fake/fiber.c tells
 # ASan of fibers.
 TEST_LINK := -Wl,--wrap=page_alloc,--wrap=page_alloc_zeroed,--wrap=page_free \
+    -Wl,--wrap=page_extend \
     -Wl,--wrap=fiber_switch,--wrap=fiber_context_init
 # Sums that always hold: tests/fuzz/fuzz_littlefs.c.
 build/fuzz/fuzz_littlefs: TEST_LINK += -Wl,--wrap=lfs2_crc

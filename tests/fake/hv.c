@@ -705,10 +705,14 @@ void *__real_page_alloc(struct pages *pages, unsigned long nr)
     __attribute__((weak));
 void *__real_page_alloc_zeroed(struct pages *pages, unsigned long nr)
     __attribute__((weak));
+bool __real_page_extend(struct pages *pages, void *run, unsigned long nr,
+                        unsigned long more) __attribute__((weak));
 void __real_page_free(struct pages *pages, void *run, unsigned long nr)
     __attribute__((weak));
 void *__wrap_page_alloc(struct pages *pages, unsigned long nr);
 void *__wrap_page_alloc_zeroed(struct pages *pages, unsigned long nr);
+bool __wrap_page_extend(struct pages *pages, void *run, unsigned long nr,
+                        unsigned long more);
 void __wrap_page_free(struct pages *pages, void *run, unsigned long nr);
 
 static void *hand_out(void *run, unsigned long nr)
@@ -742,6 +746,15 @@ void *__wrap_page_alloc_zeroed(struct pages *pages, unsigned long nr)
         if (fake.pages[i] == PAGE_BACK)
             ASAN_POISON_MEMORY_REGION(hv_page_address(i), XEN_PAGE_SIZE);
     return run;
+}
+
+bool __wrap_page_extend(struct pages *pages, void *run, unsigned long nr,
+                        unsigned long more)
+{
+    if (!__real_page_extend(pages, run, nr, more))
+        return false;
+    hand_out((char *)run + nr * XEN_PAGE_SIZE, more);
+    return true;
 }
 
 static void check_not_shared(unsigned long page)

@@ -120,6 +120,36 @@ static void resizing_keeps_the_contents(void **state)
     end();
 }
 
+/* What lies before free pages grows there: nothing is copied. */
+static void a_large_block_grows_where_it_is(void **state)
+{
+    char *block, *same, *other;
+    size_t bytes = 5000;
+
+    (void)state;
+    begin();
+    block = heap_alloc(&heap, bytes);
+    memset(block, 0x5a, bytes);
+    for (; bytes < 1000000; bytes += 5000) {
+        same = heap_resize(&heap, block, bytes);
+        assert_ptr_equal(same, block);
+        memset(block + bytes - 5000, 0x5a, 5000);
+    }
+    other = heap_alloc(&heap, 5000);
+    assert_int_equal(heap.held_bytes, pages.nr_used * XEN_PAGE_SIZE);
+    assert_int_equal(heap.used_bytes, heap_bytes(block) + heap_bytes(other) +
+                                          2 * 64); /* and their heads */
+    same = heap_resize(&heap, block, 1100000);     /* `other` is in the way */
+    assert_ptr_not_equal(same, block);
+    for (size_t i = 0; i < 400000; i++)
+        assert_int_equal(same[i], 0x5a);
+    assert_null(heap_resize(&heap, same, SIZE_MAX - 100));
+    assert_null(heap_resize(&heap, same, 1ul << 40));
+    heap_free(&heap, same);
+    heap_free(&heap, other);
+    end();
+}
+
 /* ---- Misuse ends the guest. */
 
 static void freeing_twice_is_the_end(void **state)
@@ -219,6 +249,7 @@ int main(void)
         test_on_fake(memory_that_is_not_there_is_null),
         test_on_fake(alignment_is_given_up_to_a_page),
         test_on_fake(resizing_keeps_the_contents),
+        test_on_fake(a_large_block_grows_where_it_is),
         test_on_fake(freeing_twice_is_the_end),
         test_on_fake(random_life_keeps_every_byte),
     };

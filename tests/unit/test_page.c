@@ -77,6 +77,31 @@ static void part_of_a_run_can_be_given_back(void **state)
     assert_int_equal(pages.nr_used, 0);
 }
 
+static void a_run_grows_where_the_pages_behind_it_are_free(void **state)
+{
+    struct pages pages;
+    char *run, *behind;
+
+    (void)state;
+    pages_init(&pages);
+    run = page_alloc(&pages, 2);
+    assert_true(page_extend(&pages, run, 2, 100)); /* over the frontier */
+    memset(run, 1, 102 * XEN_PAGE_SIZE);
+    behind = page_alloc(&pages, 1);
+    assert_false(page_extend(&pages, run, 102, 1));
+    page_free(&pages, behind, 1);
+    assert_true(page_extend(&pages, run, 102, 1));
+    assert_int_equal(pages.nr_used, 103);
+    assert_false(page_extend(&pages, run, 103, ULONG_MAX / 2));
+    assert_false(page_extend(&pages, run, 103, 1024 - FIRST - 103 + 1));
+    assert_true(page_extend(&pages, run, 103, 1024 - FIRST - 103));
+    assert_int_equal(pages_available(&pages), 0);
+    assert_false(page_extend(&pages, run, 1024 - FIRST, 1));
+    page_free(&pages, run, 1024 - FIRST);
+    assert_int_equal(pages.nr_used, 0);
+    assert_int_equal(pages.nr_used_max, 1024 - FIRST);
+}
+
 static void zeroed_pages_are_zero(void **state)
 {
     struct pages pages;
@@ -426,6 +451,7 @@ int main(void)
         test_on_fake(lowest_pages_come_first),
         test_on_fake(a_run_may_reach_over_the_frontier),
         test_on_fake(part_of_a_run_can_be_given_back),
+        test_on_fake(a_run_grows_where_the_pages_behind_it_are_free),
         test_on_fake(zeroed_pages_are_zero),
         test_on_fake(impossible_requests_fail_and_cost_nothing),
         test_on_fake(a_refused_mapping_is_an_error_not_a_loss),
