@@ -18,6 +18,8 @@
 
 /* Steps in which the room for an incomplete request grows. */
 #define HELD_STEP 4096
+/* ...or by this part of what came. */
+#define HELD_PART 4
 
 void kv_conn_init(struct kv_conn *conn, struct kv *kv)
 {
@@ -109,7 +111,7 @@ static size_t read_request(struct kv_conn *conn, char *bytes, size_t len)
 {
     struct kv *kv = conn->kv;
     const char *error;
-    size_t used;
+    size_t used = 0;
 
     switch (kv_resp_read(&conn->resp, &kv->words, bytes, len, kv->word_max,
                          &error)) {
@@ -117,13 +119,15 @@ static size_t read_request(struct kv_conn *conn, char *bytes, size_t len)
         used = conn->resp.at;
         conn->resp = (struct kv_resp){0};
         run(conn);
-        return used;
+        break;
     case KV_RESP_BAD:
         refuse(conn, error);
-        return 0;
+        break;
     default:
-        return 0;
+        break;
     }
+    kv_words_trim(&kv->words);
+    return used;
 }
 
 /* ---- Incomplete requests */
@@ -148,17 +152,28 @@ static bool make_room(struct kv_conn *conn, size_t room)
     return true;
 }
 
+static size_t round_up(size_t bytes)
+{
+    return (bytes + HELD_STEP - 1) & ~(size_t)(HELD_STEP - 1);
+}
+
 /* What may be needed: all of a long word at once, if its length is known, but
- * not more than came so far and as much again, lest lengths alone cost us. */
+ * not more than came so far and as much again, lest lengths alone cost us. Else
+ * a part of what came, so that all copies together are as long as the request
+ * a few times, not as its square; unless that is more than there is. */
 static size_t room_for(const struct kv_conn *conn, size_t bytes)
 {
-    size_t expected = kv_resp_expects(&conn->resp), room = bytes;
+    const struct kv *kv = conn->kv;
+    size_t expected = kv_resp_expects(&conn->resp), room;
+    size_t free = kv->held_max - kv->held_bytes + counted(conn->held_room);
 
     if (bytes <= KV_HELD_FREE)
         return KV_HELD_FREE;
-    if (expected > room)
+    room = bytes + bytes / HELD_PART;
+    if (expected > bytes)
         room = expected < 2 * bytes ? expected : 2 * bytes;
-    return (room + HELD_STEP - 1) & ~(size_t)(HELD_STEP - 1);
+    room = round_up(room);
+    return counted(room) <= free ? room : round_up(bytes);
 }
 
 static bool hold(struct kv_conn *conn, const char *bytes, size_t len)

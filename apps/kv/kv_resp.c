@@ -22,6 +22,12 @@ void kv_words_free(struct kv_words *words)
     *words = (struct kv_words){0};
 }
 
+void kv_words_trim(struct kv_words *words)
+{
+    if (words->room > KV_WORDS_KEPT)
+        kv_words_free(words);
+}
+
 /* False: no memory. */
 static bool note(struct kv_words *words, const char *at, size_t len)
 {

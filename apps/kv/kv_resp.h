@@ -14,6 +14,8 @@
 
 /* Words of a request: no command works long on so many. */
 #define KV_WORDS_MAX  32768
+/* The list has room for so many between requests: 16 KiB. */
+#define KV_WORDS_KEPT 1024
 /* An inline request, as in Redis. */
 #define KV_INLINE_MAX 65536
 /* The number behind a '*' or '$', and its sign. */
@@ -50,6 +52,8 @@ enum kv_resp_result kv_resp_read(struct kv_resp *resp, struct kv_words *words,
 /* Is it known how long the request is at least? Else 0. */
 size_t kv_resp_expects(const struct kv_resp *resp);
 
+/* Nobody needs the words any more: memory for very many goes back. */
+void kv_words_trim(struct kv_words *words);
 void kv_words_free(struct kv_words *words);
 
 #endif

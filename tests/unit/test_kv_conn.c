@@ -453,6 +453,29 @@ static void incomplete_requests_have_a_budget(void **state)
     kv_conn_end(&other);
 }
 
+/* A request of many short words is copied as often as it is long, not as its
+ * square; nor does the list of its words stay. */
+static void many_words_are_copied_a_few_times(void **state)
+{
+    static char request[400000];
+    size_t len = (size_t)sprintf(request, "*30001\r\n$3\r\nDEL\r\n"),
+           copied = 0, room = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 30000; i++)
+        len += (size_t)sprintf(request + len, "$5\r\n%05u\r\n", i);
+    out_bytes = 0;
+    for (size_t at = 0; at < len; at += 1460) {
+        feed(request + at, len - at < 1460 ? len - at : 1460);
+        if (conn.held_room != room)
+            copied += room;
+        room = conn.held_room;
+    }
+    assert_string_equal(out, ":0\r\n");
+    assert_true(copied < 6 * len);
+    assert_true(kv.words.room <= KV_WORDS_KEPT);
+}
+
 static void nothing_is_stored_past_maxmemory(void **state)
 {
     static char request[100100];
@@ -687,6 +710,7 @@ int main(void)
         on_kv(an_inline_request_has_a_longest),
         on_kv(a_long_value_comes_and_goes_in_pieces),
         on_kv(incomplete_requests_have_a_budget),
+        on_kv(many_words_are_copied_a_few_times),
         on_kv(nothing_is_stored_past_maxmemory),
         on_kv(who_does_not_read_is_not_served_on),
         on_kv(answers_past_their_budget_end_the_connection),
