@@ -14,13 +14,14 @@
  *
  * Layers, each usable without those above it in this list:
  *
- *     kv_text       texts, numbers, patterns; kv_hash is SipHash
+ *     kv_text       texts and numbers; kv_glob patterns; kv_hash is SipHash
  *     kv_store      keys and values
  *     kv_resp       bytes to requests
  *     kv_output     answers to bytes
  *     kv_journal    changes to bytes, for the file
  *     kv_db         what all of these share
  *     kv_command    the commands: kv_strings, kv_keys, kv_admin, kv_info
+ *     kv_work       those that take several turns: kv_scan
  *     kv_conn       the protocol: bytes in, bytes out
  *     kv_tcp        lwIP on one side, kv_conn on the other
  *     kv_manifest   which files there are

@@ -5,6 +5,7 @@
  */
 #include "apps/kv/kv_command.h"
 #include "apps/kv/kv_conn.h"
+#include "apps/kv/kv_glob.h"
 #include "apps/kv/kv_info.h"
 
 #include <inttypes.h>
@@ -211,32 +212,45 @@ void kv_admin_command(struct kv_call *call)
 
 /* ---- CONFIG */
 
+/* Patterns in one CONFIG GET: more than there are settings. */
+#define PATTERNS_MAX 32
+
 struct setting {
     const char *name, *text; /* text NULL: it is the number */
     uint64_t number;
 };
 
-static bool is_asked_for(struct kv_call *call, const struct setting *setting)
+/* Which of the settings, as bits; false: it was answered why not. */
+static bool find_settings(struct kv_call *call, const struct setting *settings,
+                          unsigned nr, uint32_t *found)
 {
-    struct kv_text name = {setting->name, strlen(setting->name)};
+    *found = 0;
+    for (unsigned word = 2; word < call->nr; word++) {
+        struct kv_glob *glob = kv_command_glob(call, call->words[word]);
 
-    for (unsigned i = 2; i < call->nr; i++)
-        if (kv_text_matches(name, call->words[i]))
-            return true;
-    return false;
+        if (!glob)
+            return false;
+        for (unsigned i = 0; i < nr; i++) {
+            struct kv_text name = {settings[i].name, strlen(settings[i].name)};
+
+            *found |= (uint32_t)kv_glob_matches(glob, name) << i;
+        }
+        free(glob);
+    }
+    return true;
 }
 
 static void answer_settings(struct kv_call *call,
                             const struct setting *settings, unsigned nr)
 {
     char number[VALUE_MAX];
-    unsigned found = 0;
+    uint32_t found;
 
-    for (unsigned i = 0; i < nr; i++)
-        found += is_asked_for(call, &settings[i]);
-    kv_output_array(call->out, 2 * found);
+    if (!find_settings(call, settings, nr, &found))
+        return;
+    kv_output_array(call->out, 2 * (unsigned)__builtin_popcount(found));
     for (unsigned i = 0; i < nr; i++) {
-        if (!is_asked_for(call, &settings[i]))
+        if (!(found >> i & 1))
             continue;
         snprintf(number, sizeof(number), "%" PRIu64, settings[i].number);
         kv_output_string(call->out, settings[i].name);
@@ -268,7 +282,8 @@ void kv_admin_config(struct kv_call *call)
 {
     struct kv_text sub = call->words[1];
 
-    if (kv_text_is(sub, "get") && call->nr > 2) {
+    if (kv_text_is(sub, "get") && call->nr > 2 &&
+        call->nr <= 2 + PATTERNS_MAX) {
         config_get(call);
     } else if (kv_text_is(sub, "resetstat") && call->nr == 2) {
         call->kv->stats = (struct kv_stats){0};

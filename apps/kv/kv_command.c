@@ -5,6 +5,7 @@
  */
 #include "apps/kv/kv_command.h"
 #include "apps/kv/kv_conn.h"
+#include "apps/kv/kv_glob.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,7 @@ static const struct command commands[] = {
     {"incr", 2, WRITES | GROWS, kv_strings_incr},
     {"incrby", 3, WRITES | GROWS, kv_strings_incrby},
     {"info", -1, ANYTIME, kv_info_info},
-    {"keys", 2, 0, kv_keys_keys},
+    {"keys", 2, 0, kv_scan_keys},
     {"mget", -2, 0, kv_strings_mget},
     {"mset", -3, WRITES | GROWS, kv_strings_mset},
     {"persist", 2, WRITES, kv_keys_persist},
@@ -59,7 +60,7 @@ static const struct command commands[] = {
     {"psetex", 4, WRITES | GROWS, kv_strings_psetex},
     {"pttl", 2, 0, kv_keys_pttl},
     {"quit", -1, ANYTIME, kv_admin_quit},
-    {"scan", -2, 0, kv_keys_scan},
+    {"scan", -2, 0, kv_scan_scan},
     {"select", 2, ANYTIME, kv_admin_select},
     {"set", -3, WRITES | GROWS, kv_strings_set},
     {"setex", 4, WRITES | GROWS, kv_strings_setex},
@@ -164,6 +165,29 @@ bool kv_command_number(struct kv_call *call, unsigned word, int64_t *number)
         return true;
     kv_output_error(call->out, "ERR value is not an integer or out of range");
     return false;
+}
+
+bool kv_command_pattern(struct kv_call *call, struct kv_text pattern)
+{
+    if (pattern.len <= KV_PATTERN_MAX)
+        return true;
+    kv_output_error(call->out, "ERR a pattern has at most %u bytes",
+                    KV_PATTERN_MAX);
+    return false;
+}
+
+struct kv_glob *kv_command_glob(struct kv_call *call, struct kv_text pattern)
+{
+    struct kv_glob *glob;
+
+    if (!kv_command_pattern(call, pattern))
+        return NULL;
+    glob = malloc(kv_glob_bytes(pattern));
+    if (glob)
+        kv_glob_init(glob, pattern);
+    else
+        kv_command_no_memory(call);
+    return glob;
 }
 
 void kv_command_note(struct kv_call *call, const struct kv_text *words,

@@ -8,6 +8,8 @@
 #include "apps/kv/kv_db.h"
 
 struct kv_conn;
+struct kv_glob;
+struct kv_work;
 
 /* One request. words[0] is the command's name; texts are not the store's. */
 struct kv_call {
@@ -16,10 +18,11 @@ struct kv_call {
     struct kv_output *out;
     const struct kv_text *words;
     unsigned nr;
-    const char *name; /* in lower case, for errors */
+    const char *name;      /* in lower case, for errors */
+    struct kv_work **work; /* where a long one is put (kv_work.h) */
 };
 
-/* Do it: exactly one answer is added to the output. */
+/* Do it: exactly one answer is added to the output, now or by its work. */
 void kv_command_run(struct kv_call *call);
 
 unsigned kv_command_count(void);
@@ -39,6 +42,10 @@ void kv_command_no_memory(struct kv_call *call);
 void kv_command_unknown_sub(struct kv_call *call, const char *container);
 /* A word that is a number; false: it was answered that it is none. */
 bool kv_command_number(struct kv_call *call, unsigned word, int64_t *number);
+/* A word that is a pattern; false: it was answered that it is too long. */
+bool kv_command_pattern(struct kv_call *call, struct kv_text pattern);
+/* The same, made ready, for free(); NULL: it was answered why not. */
+struct kv_glob *kv_command_glob(struct kv_call *call, struct kv_text pattern);
 /* Note in the journal. */
 void kv_command_note(struct kv_call *call, const struct kv_text *words,
                      unsigned nr);
@@ -53,8 +60,9 @@ kv_command_fn kv_strings_get, kv_strings_set, kv_strings_setnx,
 /* kv_keys.c */
 kv_command_fn kv_keys_del, kv_keys_exists, kv_keys_type, kv_keys_expire,
     kv_keys_pexpire, kv_keys_expireat, kv_keys_pexpireat, kv_keys_persist,
-    kv_keys_ttl, kv_keys_pttl, kv_keys_keys, kv_keys_scan, kv_keys_flush,
-    kv_keys_dbsize;
+    kv_keys_ttl, kv_keys_pttl, kv_keys_flush, kv_keys_dbsize;
+/* kv_scan.c */
+kv_command_fn kv_scan_keys, kv_scan_scan;
 /* kv_admin.c */
 kv_command_fn kv_admin_ping, kv_admin_echo, kv_admin_select, kv_admin_time,
     kv_admin_quit, kv_admin_hello, kv_admin_client, kv_admin_command,

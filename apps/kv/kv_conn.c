@@ -11,7 +11,7 @@
  * taken.
  */
 #include "apps/kv/kv_conn.h"
-#include "apps/kv/kv_command.h"
+#include "apps/kv/kv_work.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,14 +29,9 @@ void kv_conn_init(struct kv_conn *conn, struct kv *kv)
     kv->stats.connections++;
 }
 
-static size_t counted(size_t room)
-{
-    return room > KV_HELD_FREE ? room - KV_HELD_FREE : 0;
-}
-
 static void drop_held(struct kv_conn *conn)
 {
-    conn->kv->held_bytes -= counted(conn->held_room);
+    kv_db_hold(conn->kv, conn->held_room, 0);
     free(conn->held);
     conn->held = NULL;
     conn->held_bytes = conn->held_room = 0;
@@ -45,7 +40,7 @@ static void drop_held(struct kv_conn *conn)
 void kv_conn_end(struct kv_conn *conn)
 {
     drop_held(conn);
-    kv_keys_free(conn->work);
+    kv_work_end(&conn->work);
     kv_output_free(&conn->out);
     free(conn->name);
     conn->kv->nr_clients--;
@@ -71,11 +66,13 @@ static void run(struct kv_conn *conn)
         .out = &conn->out,
         .words = words->at,
         .nr = words->nr,
+        .work = &conn->work,
     };
 
     if (words->nr)
         kv_command_run(&call);
-    withhold(conn);
+    if (!kv_work_continue(&conn->work))
+        withhold(conn);
 }
 
 static void refuse(struct kv_conn *conn, const char *error)
@@ -132,21 +129,28 @@ static size_t read_request(struct kv_conn *conn, char *bytes, size_t len)
 
 /* ---- Incomplete requests */
 
-/* Room for so many bytes; false: it was answered that there is none. */
-static bool make_room(struct kv_conn *conn, size_t room)
+/* Room for so many bytes, or for `least`; false: it was answered that there is
+ * none. */
+static bool make_room(struct kv_conn *conn, size_t room, size_t least)
 {
     struct kv *kv = conn->kv;
-    size_t more = counted(room) - counted(conn->held_room);
+    size_t before = conn->held_room;
     char *held = NULL;
 
-    if (kv->held_bytes + more <= kv->held_max)
+    if (!kv_db_hold(kv, before, room)) {
+        room = least;
+        if (!kv_db_hold(kv, before, room))
+            room = 0;
+    }
+    if (room)
         held = realloc(conn->held, room);
     if (!held) {
+        if (room)
+            kv_db_hold(kv, room, before);
         kv->stats.dropped++;
         refuse(conn, "no memory for a request of this length now");
         return false;
     }
-    kv->held_bytes += more;
     conn->held = held;
     conn->held_room = room;
     return true;
@@ -160,27 +164,24 @@ static size_t round_up(size_t bytes)
 /* What may be needed: all of a long word at once, if its length is known, but
  * not more than came so far and as much again, lest lengths alone cost us. Else
  * a part of what came, so that all copies together are as long as the request
- * a few times, not as its square; unless that is more than there is. */
+ * a few times, not as its square. */
 static size_t room_for(const struct kv_conn *conn, size_t bytes)
 {
-    const struct kv *kv = conn->kv;
-    size_t expected = kv_resp_expects(&conn->resp), room;
-    size_t free = kv->held_max - kv->held_bytes + counted(conn->held_room);
+    size_t expected = kv_resp_expects(&conn->resp);
 
     if (bytes <= KV_HELD_FREE)
         return KV_HELD_FREE;
-    room = bytes + bytes / HELD_PART;
-    if (expected > bytes)
-        room = expected < 2 * bytes ? expected : 2 * bytes;
-    room = round_up(room);
-    return counted(room) <= free ? room : round_up(bytes);
+    if (expected <= bytes)
+        return round_up(bytes + bytes / HELD_PART);
+    return round_up(expected < 2 * bytes ? expected : 2 * bytes);
 }
 
 static bool hold(struct kv_conn *conn, const char *bytes, size_t len)
 {
     size_t all = conn->held_bytes + len;
 
-    if (all > conn->held_room && !make_room(conn, room_for(conn, all)))
+    if (all > conn->held_room &&
+        !make_room(conn, room_for(conn, all), round_up(all)))
         return false;
     memcpy(conn->held + conn->held_bytes, bytes, len);
     conn->held_bytes = all;
@@ -269,11 +270,6 @@ bool kv_conn_has_failed(const struct kv_conn *conn)
 
 /* ---- Long commands */
 
-void kv_conn_work(struct kv_conn *conn, struct kv_keys *work)
-{
-    conn->work = work;
-}
-
 bool kv_conn_is_working(const struct kv_conn *conn)
 {
     return conn->work;
@@ -281,11 +277,8 @@ bool kv_conn_is_working(const struct kv_conn *conn)
 
 bool kv_conn_continue(struct kv_conn *conn)
 {
-    if (kv_keys_continue(conn->work, &conn->kv->store, KV_WORK_BUCKETS,
-                         &conn->out))
+    if (kv_work_continue(&conn->work))
         return true;
-    kv_keys_free(conn->work);
-    conn->work = NULL;
     withhold(conn);
     return false;
 }

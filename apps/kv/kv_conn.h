@@ -16,16 +16,11 @@
 #include "apps/kv/kv_db.h"
 
 /* With so much to be taken, the next request waits. */
-#define KV_OUTPUT_FULL  65536
-/* An incomplete request of this length has its place in any case: whoever sends
- * small ones is not hurt by those who fill the common memory. */
-#define KV_HELD_FREE    2016
-/* Buckets that KEYS looks at in one step: some tenths of a millisecond. */
-#define KV_WORK_BUCKETS 1024
+#define KV_OUTPUT_FULL 65536
 /* A client's name, bytes. */
-#define KV_NAME_MAX     64
+#define KV_NAME_MAX    64
 
-struct kv_keys;
+struct kv_work;
 
 struct kv_conn {
     struct kv *kv;
@@ -33,7 +28,7 @@ struct kv_conn {
     struct kv_resp resp; /* of the request that begins at held, or is next */
     char *held;          /* an incomplete request, or NULL */
     size_t held_bytes, held_room;
-    struct kv_keys *work; /* a command that goes on, or NULL */
+    struct kv_work *work; /* a command that goes on, or NULL */
     char *name;           /* or NULL */
     uint64_t id;
     /* Of the output, counted as out.added is: what may be taken; what may be
@@ -63,8 +58,10 @@ bool kv_conn_is_withheld(const struct kv_conn *conn);
 /* It cannot go on: it lacks some of its output. */
 bool kv_conn_has_failed(const struct kv_conn *conn);
 
-/* A command that takes long is under way: kv_conn_continue does a part of it,
- * and there is output when it returns false. */
+/* A command that takes long is under way: kv_conn_continue does as much of it
+ * as the turn has left (kv_work_turn), and there is output when it returns
+ * false.
+ */
 bool kv_conn_is_working(const struct kv_conn *conn);
 bool kv_conn_continue(struct kv_conn *conn);
 
@@ -76,15 +73,5 @@ void kv_conn_batch_ends(struct kv_conn *conn);
 void kv_conn_refuse(struct kv_conn *conn);
 /* The client has ended: what is under way is still answered. */
 void kv_conn_finish(struct kv_conn *conn);
-
-/* ---- For the commands */
-
-/* Begin a long one. */
-void kv_conn_work(struct kv_conn *conn, struct kv_keys *work);
-
-/* kv_keys.c: false: it is done, and answered. */
-bool kv_keys_continue(struct kv_keys *keys, struct kv_store *store,
-                      unsigned nr_buckets, struct kv_output *out);
-void kv_keys_free(struct kv_keys *keys);
 
 #endif

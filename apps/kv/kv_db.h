@@ -12,6 +12,10 @@
 #include "apps/kv/kv_resp.h"
 #include "apps/kv/kv_store.h"
 
+/* What is kept for a client has this length in any case: whoever sends small
+ * requests is not hurt by those who fill the common memory. */
+#define KV_HELD_FREE 2016
+
 struct kv;
 
 struct kv_stats {
@@ -65,6 +69,7 @@ struct kv {
     struct kv_words words;
     struct kv_stats stats;
     size_t held_bytes;
+    int64_t steps_left; /* of this turn: kv_work.h */
     unsigned nr_clients;
     uint64_t last_id; /* of clients */
     bool is_loading;  /* the file is being read: nobody else is served */
@@ -75,5 +80,10 @@ struct kv {
 /* 0 or -XEN_ENOMEM. */
 must_check int kv_db_init(struct kv *kv);
 void kv_db_free(struct kv *kv);
+
+/* What a client began and did not end is kept in memory that all share,
+ * held_max, but for the first bytes of each such thing. One has `now` bytes
+ * instead of `before`: false: there is no room for it, and nothing changed. */
+bool kv_db_hold(struct kv *kv, size_t before, size_t now);
 
 #endif

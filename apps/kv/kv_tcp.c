@@ -13,6 +13,7 @@
  * heads of all. Who waits for us (disk, long commands) has no deadline.
  */
 #include "apps/kv/kv_tcp.h"
+#include "apps/kv/kv_work.h"
 
 #include <stdlib.h>
 
@@ -345,29 +346,43 @@ static err_t on_poll(void *arg, struct tcp_pcb *pcb)
 
 /* ---- Long commands, and the disk */
 
-/* Those who are in a queue now: each is taken from its head once, and put
- * behind the others, into this queue or another. */
+/* The first of a queue is put behind the others, into this queue or another. */
+static void pump_first(struct kv_tcp *tcp, enum kv_wait wait)
+{
+    struct kv_client *client = tcp->queues[wait].first;
+
+    queue_take(client);
+    queue_put(client, wait);
+    pump(client);
+}
+
+/* Those who are in a queue now, each once. */
 static void pump_queue(struct kv_tcp *tcp, enum kv_wait wait)
 {
     for (unsigned nr = tcp->queues[wait].nr; nr && tcp->queues[wait].first;
-         nr--) {
-        struct kv_client *client = tcp->queues[wait].first;
-
-        queue_take(client);
-        queue_put(client, wait);
-        pump(client);
-    }
+         nr--)
+        pump_first(tcp, wait);
 }
 
+/* A turn's steps are for who comes first; those who got none come first in the
+ * next one. */
 static void on_task(struct task *task)
 {
     struct kv_tcp *tcp = container_of(task, struct kv_tcp, task);
+    struct kv_queue *queue = &tcp->queues[KV_WAIT_WORK];
 
     tcp->kv->begins(tcp->kv);
-    for (struct kv_client *client = tcp->queues[KV_WAIT_WORK].first; client;
-         client = client->next)
+    kv_work_turn(tcp->kv);
+    for (unsigned nr = queue->nr; nr && queue->first; nr--) {
+        struct kv_client *client = queue->first;
+
+        if (tcp->kv->steps_left <= 0)
+            break;
         kv_conn_continue(&client->conn);
-    pump_queue(tcp, KV_WAIT_WORK);
+        pump_first(tcp, KV_WAIT_WORK);
+    }
+    if (queue->first)
+        task_start(tcp->loop, task, on_task);
 }
 
 /* Who may wait for the disk is in one of two queues. */

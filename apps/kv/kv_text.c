@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Texts, numbers, patterns.
- *
- * A pattern is matched without recursion: when something does not fit behind a
- * star, the star takes one byte more; only the last star need be remembered,
- * since what is before it has found its place and can only waste text by moving
- * on.
- */
+/* Texts and numbers. */
 #include "apps/kv/kv_text.h"
 
 #include <string.h>
@@ -72,82 +65,4 @@ bool kv_text_is(struct kv_text text, const char *word)
 bool kv_text_equal(struct kv_text a, struct kv_text b)
 {
     return a.len == b.len && !memcmp(a.at, b.at, a.len);
-}
-
-/* ---- Patterns */
-
-static void skip(struct kv_text *text, size_t bytes)
-{
-    text->at += bytes;
-    text->len -= bytes;
-}
-
-/* One byte of a pattern, which `\` may stand before. */
-static char take_literal(struct kv_text *pattern)
-{
-    char c;
-
-    if (pattern->at[0] == '\\' && pattern->len > 1)
-        skip(pattern, 1);
-    c = pattern->at[0];
-    skip(pattern, 1);
-    return c;
-}
-
-/* Behind '[': is c one of those? One that has no end ends with the pattern. */
-static bool take_set(struct kv_text *pattern, unsigned char c)
-{
-    bool inverted = pattern->len && pattern->at[0] == '^', found = false;
-
-    skip(pattern, inverted);
-    while (pattern->len && pattern->at[0] != ']') {
-        unsigned char first = (unsigned char)take_literal(pattern),
-                      last = first;
-
-        if (pattern->len > 1 && pattern->at[0] == '-') {
-            skip(pattern, 1);
-            last = (unsigned char)take_literal(pattern);
-        }
-        found |= (first <= c && c <= last) || (last <= c && c <= first);
-    }
-    skip(pattern, pattern->len > 0);
-    return found != inverted;
-}
-
-/* Does one byte fit what is first in the pattern (no star)? That is taken. */
-static bool take_one(struct kv_text *pattern, char c)
-{
-    switch (pattern->at[0]) {
-    case '?':
-        skip(pattern, 1);
-        return true;
-    case '[':
-        skip(pattern, 1);
-        return take_set(pattern, (unsigned char)c);
-    default:
-        return take_literal(pattern) == c;
-    }
-}
-
-bool kv_text_matches(struct kv_text text, struct kv_text pattern)
-{
-    struct kv_text star = {0}, behind = {0};
-
-    for (;;) {
-        if (pattern.len && pattern.at[0] == '*') {
-            skip(&pattern, 1);
-            star = text;
-            behind = pattern;
-        } else if (!text.len) {
-            return !pattern.len;
-        } else if (pattern.len && take_one(&pattern, text.at[0])) {
-            skip(&text, 1);
-        } else if (behind.at && star.len) {
-            skip(&star, 1);
-            text = star;
-            pattern = behind;
-        } else {
-            return false;
-        }
-    }
 }

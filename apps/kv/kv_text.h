@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pieces of text that are not terminated: words of a command, numbers in them,
- * and the patterns of KEYS. */
+/* Pieces of text that are not terminated: words of a command, numbers in them.
+ */
 #ifndef APPS_KV_TEXT_H
 #define APPS_KV_TEXT_H
 
@@ -27,9 +27,5 @@ size_t kv_text_from_number(char buffer[KV_NUMBER_MAX], int64_t number);
 /* ASCII letters count as equal to their other case; `word` is in lower case. */
 bool kv_text_is(struct kv_text text, const char *word);
 bool kv_text_equal(struct kv_text a, struct kv_text b);
-
-/* Redis' patterns: ? * [ab] [^a] [a-z] and \ before any of them. Takes time in
- * proportion to the product of both lengths, whatever the pattern. */
-bool kv_text_matches(struct kv_text text, struct kv_text pattern);
 
 #endif

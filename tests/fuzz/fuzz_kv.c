@@ -10,6 +10,7 @@
  */
 // sources: apps/kv/kv_conn.c apps/kv/kv_command.c apps/kv/kv_strings.c
 // sources: apps/kv/kv_keys.c apps/kv/kv_admin.c apps/kv/kv_info.c
+// sources: apps/kv/kv_scan.c apps/kv/kv_glob.c apps/kv/kv_work.c
 // sources: apps/kv/kv_db.c apps/kv/kv_output.c apps/kv/kv_resp.c
 // sources: apps/kv/kv_journal.c apps/kv/kv_store.c apps/kv/kv_hash.c
 // sources: apps/kv/kv_text.c kernel/page.c xen/evtchn.c tests/fake/hv.c
@@ -18,6 +19,7 @@
 #include <string.h>
 
 #include "apps/kv/kv_conn.h"
+#include "apps/kv/kv_work.h"
 #include "tests/fake/fake.h"
 
 #define HELD_MAX   65536
@@ -150,6 +152,7 @@ static size_t step(unsigned char what, char *bytes, size_t len)
         n = what < 128 ? 1u + what / 8 : 1u << what / 16;
         n = kv_conn_receive(&conn, bytes, n < len ? n : len);
     }
+    kv_work_turn(&kv);
     if (kv_conn_is_working(&conn))
         kv_conn_continue(&conn);
     check(kv.held_bytes <= HELD_MAX);
@@ -161,7 +164,7 @@ static size_t step(unsigned char what, char *bytes, size_t len)
 static void drain(void)
 {
     while (kv_conn_is_working(&conn) && kv_conn_continue(&conn))
-        ;
+        kv_work_turn(&kv);
     write_journal();
     take(SIZE_MAX);
 }

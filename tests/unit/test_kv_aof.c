@@ -10,7 +10,8 @@
 // sources: apps/kv/kv_aof.c apps/kv/kv_load.c apps/kv/kv_rewrite.c
 // sources: apps/kv/kv_manifest.c apps/kv/kv_conn.c apps/kv/kv_command.c
 // sources: apps/kv/kv_strings.c apps/kv/kv_keys.c apps/kv/kv_admin.c
-// sources: apps/kv/kv_info.c apps/kv/kv_db.c apps/kv/kv_output.c
+// sources: apps/kv/kv_info.c apps/kv/kv_scan.c apps/kv/kv_glob.c
+// sources: apps/kv/kv_work.c apps/kv/kv_db.c apps/kv/kv_output.c
 // sources: apps/kv/kv_resp.c apps/kv/kv_journal.c apps/kv/kv_store.c
 // sources: apps/kv/kv_hash.c apps/kv/kv_text.c fs/fs.c fs/requests.c
 // sources: fs/mounts.c disk/volume.c fs/cache.c fs/erofs.c fs/littlefs.c

@@ -3,6 +3,7 @@
  * any pieces, what waits for what, and what is noted for the file. */
 // sources: apps/kv/kv_conn.c apps/kv/kv_command.c apps/kv/kv_strings.c
 // sources: apps/kv/kv_keys.c apps/kv/kv_admin.c apps/kv/kv_info.c
+// sources: apps/kv/kv_scan.c apps/kv/kv_glob.c apps/kv/kv_work.c
 // sources: apps/kv/kv_db.c apps/kv/kv_output.c apps/kv/kv_resp.c
 // sources: apps/kv/kv_journal.c apps/kv/kv_store.c apps/kv/kv_hash.c
 // sources: apps/kv/kv_text.c kernel/page.c xen/evtchn.c tests/fake/hv.c
@@ -13,6 +14,8 @@
 #include <string.h>
 
 #include "apps/kv/kv_conn.h"
+#include "apps/kv/kv_glob.h"
+#include "apps/kv/kv_work.h"
 
 #define OUT_MAX (4 << 20)
 
@@ -96,7 +99,7 @@ static void feed(const char *bytes, size_t len)
     while (used < len) {
         n = kv_conn_receive(&conn, copy + used, len - used);
         while (kv_conn_is_working(&conn) && kv_conn_continue(&conn))
-            ;
+            kv_work_turn(&kv);
         take_output();
         if (!n && !kv_conn_is_idle(&conn))
             break;
@@ -574,6 +577,116 @@ static void keys_and_scan_find_all(void **state)
     assert_int_equal(found, 3000);
 }
 
+/* ---- Work in turns */
+
+static void fill(unsigned nr)
+{
+    for (unsigned i = 0; i < nr; i++) {
+        char key[16];
+        struct kv_text name = {key,
+                               (size_t)snprintf(key, sizeof(key), "key:%u", i)};
+
+        assert_non_null(kv_store_set(&kv.store, name, name, 0));
+    }
+}
+
+/* Say it; the turns that it takes, each of at most KV_TURN_STEPS and what one
+ * more step may cost. */
+static unsigned turns_of(const char *request)
+{
+    char copy[KV_PATTERN_MAX + 64];
+    size_t len = strlen(request);
+    unsigned turns = 1;
+
+    memcpy(copy, request, len);
+    kv_work_turn(&kv);
+    assert_int_equal(kv_conn_receive(&conn, copy, len), len);
+    assert_true(kv.steps_left > -100);
+    while (kv_conn_is_working(&conn)) {
+        kv_work_turn(&kv);
+        kv_conn_continue(&conn);
+        assert_true(kv.steps_left > -100);
+        turns++;
+    }
+    return turns;
+}
+
+static void long_commands_take_turns(void **state)
+{
+    unsigned turns;
+
+    (void)state;
+    kv.outputs.bytes_max = 4 << 20;
+    fill(20000);
+    /* A bucket and a key each, more or less. */
+    turns = turns_of("KEYS key:1999*\r\n");
+    assert_in_range(turns, 20000 / KV_TURN_STEPS, 4 * 20000 / KV_TURN_STEPS);
+    turns = turns_of("SCAN 0 COUNT 4096\r\n");
+    assert_in_range(turns, 4096 / KV_TURN_STEPS, 4 * 4096 / KV_TURN_STEPS);
+    assert_int_equal(turns_of("SCAN 0\r\n"), 1);
+    take_output();
+}
+
+static void all_clients_share_the_steps_of_a_turn(void **state)
+{
+    char request[] = "KEYS nothing\r\n", again[] = "KEYS nothing\r\n";
+    struct kv_conn other;
+
+    (void)state;
+    fill(20000);
+    kv_conn_init(&other, &kv);
+    kv_conn_receive(&conn, request, sizeof(request) - 1);
+    assert_true(kv.steps_left <= 0);
+    kv_conn_receive(&other, again, sizeof(again) - 1);
+    assert_true(kv_conn_is_working(&conn) && kv_conn_is_working(&other));
+    assert_true(kv.steps_left > -100); /* it got none */
+    kv_work_turn(&kv);
+    assert_true(kv_conn_continue(&other));
+    assert_true(kv_conn_continue(&conn));
+    assert_true(kv.steps_left > -100);
+    kv_conn_end(&other); /* in the middle of it */
+}
+
+static void a_pattern_has_a_longest(void **state)
+{
+    static char line[2 * KV_PATTERN_MAX];
+    static const char *const commands[] = {"KEYS", "SCAN 0 MATCH",
+                                           "CONFIG GET"};
+
+    (void)state;
+    for (unsigned i = 0; i < array_size(commands); i++) {
+        int len = sprintf(line, "%s ", commands[i]);
+
+        memset(line + len, '*', KV_PATTERN_MAX + 1);
+        strcpy(line + len + KV_PATTERN_MAX + 1, "\r\n");
+        assert_string_equal(ask(line),
+                            "-ERR a pattern has at most 1024 bytes\r\n");
+        strcpy(line + len + KV_PATTERN_MAX, "\r\n");
+        assert_int_equal(ask(line)[0], '*');
+    }
+}
+
+static void long_commands_share_the_memory_of_requests(void **state)
+{
+    struct kv_conn other;
+    char line[600] = "KEYS ", again[600];
+
+    (void)state;
+    fill(20000);
+    memset(line + 5, 'x', 500);
+    strcpy(line + 505, "\r\n");
+    strcpy(again, line);
+    kv.held_max = 20000; /* one such pattern has 18 KiB */
+    kv_conn_init(&other, &kv);
+    kv.steps_left = 0;
+    kv_conn_receive(&conn, line, strlen(line));
+    assert_true(kv.held_bytes > 0);
+    kv_conn_receive(&other, again, strlen(again));
+    assert_false(kv_conn_is_working(&other));
+    assert_true(kv.held_bytes <= kv.held_max);
+    kv_conn_end(&other);
+}
+
 /* ---- The journal */
 
 static void note_to(const char *policy)
@@ -717,6 +830,10 @@ int main(void)
         on_kv(a_key_has_a_longest),
         on_kv(while_the_file_is_read_only_some_are_served),
         on_kv(keys_and_scan_find_all),
+        on_kv(long_commands_take_turns),
+        on_kv(all_clients_share_the_steps_of_a_turn),
+        on_kv(a_pattern_has_a_longest),
+        on_kv(long_commands_share_the_memory_of_requests),
         on_kv(commands_are_noted_by_what_they_made),
         on_kv(with_always_answers_wait_for_their_batch),
         on_kv(who_came_after_the_batch_began_waits_for_the_next),

@@ -2,6 +2,7 @@
 /* The store of apps/kv against a model, at random; hashes, numbers, patterns.
  */
 // sources: apps/kv/kv_store.c apps/kv/kv_hash.c apps/kv/kv_text.c
+// sources: apps/kv/kv_glob.c
 // sources: kernel/page.c xen/evtchn.c tests/fake/hv.c
 #include "tests/unit/test.h"
 
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/kv/kv_glob.h"
 #include "apps/kv/kv_store.h"
 
 static struct pages pages;
@@ -101,6 +103,18 @@ static void numbers_are_read_as_redis_does(void **state)
     }
 }
 
+static bool matches(struct kv_text string, struct kv_text pattern)
+{
+    struct kv_glob *glob = malloc(kv_glob_bytes(pattern));
+    bool result;
+
+    assert_non_null(glob);
+    kv_glob_init(glob, pattern);
+    result = kv_glob_matches(glob, string);
+    free(glob);
+    return result;
+}
+
 static void patterns_match_as_redis_does(void **state)
 {
     static const struct {
@@ -133,21 +147,101 @@ static void patterns_match_as_redis_does(void **state)
         {"aXbXc", "a*b*c", true},
         {"aXbXcX", "a*b*c", false},
         {"abcabcabd", "*abd", true},
+        {"-", "[\\a-c]", true},
+        {"b", "[\\a-c]", false},
+        {"-", "[a-]", false},
+        {"_", "[a-]", true},
+        {"x", "[^]", true},
+        {"x", "[]", false},
+        {"]", "[]]", false},
     };
-    char as[64], stars[64];
 
     (void)state;
     for (unsigned i = 0; i < array_size(tries); i++)
-        if (kv_text_matches(text(tries[i].text), text(tries[i].pattern)) !=
+        if (matches(text(tries[i].text), text(tries[i].pattern)) !=
             tries[i].matches)
             fail_msg("%s, %s", tries[i].text, tries[i].pattern);
-    /* With recursion this takes until the end of time. */
+}
+
+/* Word for word what a pattern means: slow, and plain. */
+static bool means(struct kv_text t, struct kv_text p)
+{
+    struct kv_text rest = {p.at + 1, p.len - 1}, next = {t.at + 1, t.len - 1};
+
+    if (!p.len)
+        return !t.len;
+    if (p.at[0] == '*')
+        return means(t, rest) || (t.len && means(next, p));
+    if (!t.len)
+        return false;
+    if (p.at[0] == '[') { /* [a-c] or [^a-c] here */
+        bool inverted = p.at[1] == '^';
+        const char *set = p.at + 1 + inverted;
+
+        rest = (struct kv_text){set + 4, p.len - 5 - inverted};
+        return (t.at[0] >= set[0] && t.at[0] <= set[2]) != inverted &&
+               means(next, rest);
+    }
+    return (p.at[0] == '?' || p.at[0] == t.at[0]) && means(next, rest);
+}
+
+static size_t make_pattern(char *to, unsigned pieces)
+{
+    static const char *const kinds[] = {"a", "b",     "c",     "?",
+                                        "*", "[a-b]", "[^b-c]"};
+    size_t len = 0;
+
+    for (; pieces; pieces--) {
+        const char *piece = kinds[fake_random_below(array_size(kinds))];
+
+        memcpy(to + len, piece, strlen(piece));
+        len += strlen(piece);
+    }
+    return len;
+}
+
+static void patterns_match_as_they_mean_at_random(void **state)
+{
+    unsigned nr_matching = 0;
+    char string[16], pattern[128];
+
+    (void)state;
+    for (unsigned i = 0; i < 20000; i++) {
+        struct kv_text t = {string, fake_random_below(10)},
+                       p = {pattern,
+                            make_pattern(pattern, fake_random_below(9))};
+
+        for (size_t at = 0; at < t.len; at++)
+            string[at] = (char)('a' + fake_random_below(3));
+        nr_matching += means(t, p);
+        assert_int_equal(matches(t, p), means(t, p));
+    }
+    assert_in_range(nr_matching, 1000, 19000);
+}
+
+/* However the stars stand, a byte costs the same: so many words of places. */
+static void a_long_pattern_costs_its_length(void **state)
+{
+    static char as[32768], stars[KV_PATTERN_MAX];
+    struct kv_text string = {as, sizeof(as)}, pattern = {stars, sizeof(stars)};
+    struct kv_glob *glob = malloc(kv_glob_bytes(pattern));
+
+    (void)state;
+    assert_non_null(glob);
     memset(as, 'a', sizeof(as));
-    for (unsigned i = 0; i + 1 < sizeof(stars); i += 2)
+    for (unsigned i = 0; i < sizeof(stars); i += 2)
         memcpy(stars + i, "*a", 2);
-    stars[63] = 'b';
-    assert_false(kv_text_matches((struct kv_text){as, sizeof(as)},
-                                 (struct kv_text){stars, sizeof(stars)}));
+    assert_true(matches(string, pattern));
+    stars[sizeof(stars) - 1] = 'b';
+    assert_false(matches(string, pattern));
+    kv_glob_init(glob, pattern);
+    assert_true(kv_glob_bytes(pattern) < 36 * 1024);
+    assert_true(kv_glob_steps(glob, sizeof(as)) <= 17 * sizeof(as) / 64);
+    free(glob);
+    memset(stars, '?', sizeof(stars));
+    assert_true(matches((struct kv_text){as, sizeof(stars)}, pattern));
+    assert_false(matches((struct kv_text){as, sizeof(stars) - 1}, pattern));
+    assert_false(matches((struct kv_text){as, sizeof(stars) + 1}, pattern));
 }
 
 /* ---- Against a model */
@@ -425,6 +519,8 @@ int main(void)
         cmocka_unit_test(siphash_gives_the_papers_values),
         cmocka_unit_test(numbers_are_read_as_redis_does),
         cmocka_unit_test(patterns_match_as_redis_does),
+        cmocka_unit_test(patterns_match_as_they_mean_at_random),
+        cmocka_unit_test(a_long_pattern_costs_its_length),
         with_store(it_is_as_a_model_at_random),
         with_store(what_stays_is_seen_once_while_others_come),
         with_store(what_stays_is_seen_once_while_others_go),

@@ -4,7 +4,8 @@
  * (docs/hardening.md, A13: slow loris, slow reader). */
 // sources: apps/kv/kv_tcp.c apps/kv/kv_conn.c apps/kv/kv_command.c
 // sources: apps/kv/kv_strings.c apps/kv/kv_keys.c apps/kv/kv_admin.c
-// sources: apps/kv/kv_info.c apps/kv/kv_db.c apps/kv/kv_output.c
+// sources: apps/kv/kv_info.c apps/kv/kv_scan.c apps/kv/kv_glob.c
+// sources: apps/kv/kv_work.c apps/kv/kv_db.c apps/kv/kv_output.c
 // sources: apps/kv/kv_resp.c apps/kv/kv_journal.c apps/kv/kv_store.c
 // sources: apps/kv/kv_hash.c apps/kv/kv_text.c lan
 #include "tests/unit/lan.h"
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "apps/kv/kv_tcp.h"
+#include "apps/kv/kv_work.h"
 
 #define GUEST   "192.0.2.1"
 #define STATIC  "vif0.ip=192.0.2.1/24 vif0.gw=192.0.2.254 vif0.ip6=none"
