@@ -11,6 +11,7 @@
  *     kv.idle_s=0                 an idle client is closed then; 0: never
  *     kv.rewrite_mib=64           the file is rewritten after so much, at least
  *     kv.damaged=stop             or cut: a damaged file, from there on
+ *     kv.password=WORD            who does not say it is not served
  *
  * Layers, each usable without those above it in this list:
  *
@@ -20,8 +21,9 @@
  *     kv_output     answers to bytes
  *     kv_journal    changes to bytes, for the file
  *     kv_db         what all of these share
- *     kv_command    the commands: kv_strings, kv_keys, kv_admin, kv_info
- *     kv_work       those that take several turns: kv_scan
+ *     kv_command    the commands: kv_strings, kv_keys, kv_admin, kv_info,
+ *                   kv_client; kv_table lists them all
+ *     kv_work       those that take several turns: kv_scan, kv_multi
  *     kv_conn       the protocol: bytes in, bytes out
  *     kv_tcp        lwIP on one side, kv_conn on the other
  *     kv_manifest   which files there are

@@ -85,131 +85,6 @@ void kv_admin_rewrite(struct kv_call *call)
                                    "is mounted");
 }
 
-/* ---- CLIENT and HELLO */
-
-static bool is_name(struct kv_text text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (text.at[i] < '!' || text.at[i] > '~')
-            return false;
-    return text.len <= KV_NAME_MAX;
-}
-
-/* False: it was answered why not. */
-static bool set_name(struct kv_call *call, struct kv_text text)
-{
-    char *name;
-
-    if (!is_name(text)) {
-        kv_output_error(call->out, "ERR Client names cannot contain spaces, "
-                                   "newlines or special characters.");
-        return false;
-    }
-    name = text.len ? strndup(text.at, text.len) : NULL;
-    if (text.len && !name) {
-        kv_command_no_memory(call);
-        return false;
-    }
-    free(call->conn->name);
-    call->conn->name = name;
-    return true;
-}
-
-static void answer_name(struct kv_call *call)
-{
-    if (call->conn->name)
-        kv_output_string(call->out, call->conn->name);
-    else
-        kv_output_nil(call->out);
-}
-
-void kv_admin_client(struct kv_call *call)
-{
-    struct kv_text sub = call->words[1];
-
-    if (kv_text_is(sub, "id") && call->nr == 2) {
-        kv_output_number(call->out, (int64_t)call->conn->id);
-    } else if (kv_text_is(sub, "getname") && call->nr == 2) {
-        answer_name(call);
-    } else if (kv_text_is(sub, "setname") && call->nr == 3) {
-        if (set_name(call, call->words[2]))
-            kv_output_ok(call->out);
-    } else if (kv_text_is(sub, "setinfo") && call->nr == 4) {
-        kv_output_ok(call->out);
-    } else {
-        kv_command_unknown_sub(call, "CLIENT");
-    }
-}
-
-static void answer_hello(struct kv_call *call)
-{
-    kv_output_array(call->out, 14);
-    kv_output_string(call->out, "server");
-    kv_output_string(call->out, "redis");
-    kv_output_string(call->out, "version");
-    kv_output_string(call->out, KV_INFO_VERSION);
-    kv_output_string(call->out, "proto");
-    kv_output_number(call->out, 2);
-    kv_output_string(call->out, "id");
-    kv_output_number(call->out, (int64_t)call->conn->id);
-    kv_output_string(call->out, "mode");
-    kv_output_string(call->out, "standalone");
-    kv_output_string(call->out, "role");
-    kv_output_string(call->out, "master");
-    kv_output_string(call->out, "modules");
-    kv_output_array(call->out, 0);
-}
-
-/* HELLO [2 [SETNAME name]]: there are no users, so no AUTH. */
-void kv_admin_hello(struct kv_call *call)
-{
-    int64_t version = 2;
-
-    if (call->nr > 1 && !kv_text_number(call->words[1], &version)) {
-        kv_output_error(call->out, "ERR Protocol version is not an integer or "
-                                   "out of range");
-        return;
-    }
-    if (version != 2) {
-        kv_output_error(call->out, "NOPROTO unsupported protocol version");
-        return;
-    }
-    for (unsigned i = 2; i < call->nr; i += 2) {
-        struct kv_text word = call->words[i];
-
-        if (!kv_text_is(word, "setname") || i + 1 == call->nr) {
-            kv_output_error(call->out,
-                            "ERR Syntax error in HELLO option '%.*s'",
-                            (int)(word.len < 64 ? word.len : 64), word.at);
-            return;
-        }
-        if (!set_name(call, call->words[i + 1]))
-            return;
-    }
-    answer_hello(call);
-}
-
-/* ---- COMMAND: tools ask for it to help people type, and can do without. */
-
-void kv_admin_command(struct kv_call *call)
-{
-    struct kv_text sub;
-
-    if (call->nr == 1) {
-        kv_output_array(call->out, 0);
-        return;
-    }
-    sub = call->words[1];
-    if (kv_text_is(sub, "count"))
-        kv_output_number(call->out, kv_command_count());
-    else if (kv_text_is(sub, "list"))
-        kv_command_list(call->out);
-    else if (kv_text_is(sub, "docs") || kv_text_is(sub, "info"))
-        kv_output_array(call->out, 0);
-    else
-        kv_command_unknown_sub(call, "COMMAND");
-}
-
 /* ---- CONFIG */
 
 /* Patterns in one CONFIG GET: more than there are settings. */
@@ -225,6 +100,10 @@ static bool find_settings(struct kv_call *call, const struct setting *settings,
                           unsigned nr, uint32_t *found)
 {
     *found = 0;
+    if (call->nr > 2 + PATTERNS_MAX) {
+        kv_command_syntax(call);
+        return false;
+    }
     for (unsigned word = 2; word < call->nr; word++) {
         struct kv_glob *glob = kv_command_glob(call, call->words[word]);
 
@@ -278,20 +157,25 @@ static void config_get(struct kv_call *call)
     answer_settings(call, settings, array_size(settings));
 }
 
+static void config_resetstat(struct kv_call *call)
+{
+    call->kv->stats = (struct kv_stats){0};
+    kv_output_ok(call->out);
+}
+
+static void config_set(struct kv_call *call)
+{
+    kv_output_error(call->out, "ERR CONFIG SET failed - options stand on "
+                               "the guest's command line");
+}
+
 void kv_admin_config(struct kv_call *call)
 {
-    struct kv_text sub = call->words[1];
+    static const struct kv_sub subs[] = {
+        {"config|get", -3, config_get},
+        {"config|resetstat", 2, config_resetstat},
+        {"config|set", -4, config_set},
+    };
 
-    if (kv_text_is(sub, "get") && call->nr > 2 &&
-        call->nr <= 2 + PATTERNS_MAX) {
-        config_get(call);
-    } else if (kv_text_is(sub, "resetstat") && call->nr == 2) {
-        call->kv->stats = (struct kv_stats){0};
-        kv_output_ok(call->out);
-    } else if (kv_text_is(sub, "set")) {
-        kv_output_error(call->out, "ERR CONFIG SET failed - options stand on "
-                                   "the guest's command line");
-    } else {
-        kv_command_unknown_sub(call, "CONFIG");
-    }
+    kv_command_sub(call, subs, array_size(subs), "CONFIG");
 }

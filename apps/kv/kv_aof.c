@@ -261,10 +261,13 @@ static void close_file(struct kv_aof *aof)
 
 static bool is_batch_due(const struct kv_aof *aof)
 {
-    size_t used = aof->kv->journal.used;
+    const struct kv_journal *journal = &aof->kv->journal;
+    size_t used = journal->used;
 
-    return used && (aof->policy == KV_ALWAYS || aof->sync_due ||
-                    used >= KV_JOURNAL_MUCH || aof->stopped);
+    /* A transaction that goes on is not torn apart. */
+    return used && !journal->depth &&
+           (aof->policy == KV_ALWAYS || aof->sync_due ||
+            used >= KV_JOURNAL_MUCH || aof->stopped);
 }
 
 /* What is to be done with the file now? */
@@ -307,7 +310,8 @@ static void on_journal(struct kv_aof *aof)
 {
     uint64_t period = aof->policy == KV_NO ? KV_SYNC_LAZY_NS : KV_SYNC_NS;
 
-    if (aof->policy == KV_ALWAYS || aof->kv->journal.used >= KV_JOURNAL_MUCH)
+    if (aof->policy == KV_ALWAYS || aof->sync_due ||
+        aof->kv->journal.used >= KV_JOURNAL_MUCH)
         task_start(aof->loop, &aof->task, on_task);
     if (aof->policy != KV_ALWAYS && !aof->timer.active)
         timer_start(aof->loop, &aof->timer, loop_now(aof->loop) + period,

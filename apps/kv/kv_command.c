@@ -1,104 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of commands, and what is checked before any of them is done, in
+ * What is checked before a command is done, or put into a transaction, in
  * Redis' order and words (redis 7.0, processCommand).
  */
 #include "apps/kv/kv_command.h"
 #include "apps/kv/kv_conn.h"
 #include "apps/kv/kv_glob.h"
 
+#include "apps/kv/kv_multi.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#define WRITES  1 /* changes something: goes to the journal */
-#define GROWS   2 /* may need memory for it */
-#define ANYTIME 4 /* also while the file is being read */
-#define PING    8 /* refused, as Redis does, while nothing can be written */
-
-#define NAME_BYTES 16  /* of a command, with the NUL */
-#define SHOWN_MAX  128 /* bytes of a stranger's words in an error, as Redis */
-
-struct command {
-    char name[NAME_BYTES];
-    int arity; /* words, with the name; negative: at least so many */
-    unsigned flags;
-    kv_command_fn *run;
-};
-
-/* In the order of their names. */
-static const struct command commands[] = {
-    {"append", 3, WRITES | GROWS, kv_strings_append},
-    {"bgrewriteaof", 1, 0, kv_admin_rewrite},
-    {"client", -2, ANYTIME, kv_admin_client},
-    {"command", -1, ANYTIME, kv_admin_command},
-    {"config", -2, ANYTIME, kv_admin_config},
-    {"dbsize", 1, 0, kv_keys_dbsize},
-    {"decr", 2, WRITES | GROWS, kv_strings_decr},
-    {"decrby", 3, WRITES | GROWS, kv_strings_decrby},
-    {"del", -2, WRITES, kv_keys_del},
-    {"echo", 2, ANYTIME, kv_admin_echo},
-    {"exists", -2, 0, kv_keys_exists},
-    {"expire", -3, WRITES, kv_keys_expire},
-    {"expireat", -3, WRITES, kv_keys_expireat},
-    {"flushall", -1, WRITES, kv_keys_flush},
-    {"flushdb", -1, WRITES, kv_keys_flush},
-    {"get", 2, 0, kv_strings_get},
-    {"getset", 3, WRITES | GROWS, kv_strings_getset},
-    {"hello", -1, ANYTIME, kv_admin_hello},
-    {"host:", -1, ANYTIME, kv_admin_hostile},
-    {"incr", 2, WRITES | GROWS, kv_strings_incr},
-    {"incrby", 3, WRITES | GROWS, kv_strings_incrby},
-    {"info", -1, ANYTIME, kv_info_info},
-    {"keys", 2, 0, kv_scan_keys},
-    {"mget", -2, 0, kv_strings_mget},
-    {"mset", -3, WRITES | GROWS, kv_strings_mset},
-    {"persist", 2, WRITES, kv_keys_persist},
-    {"pexpire", -3, WRITES, kv_keys_pexpire},
-    {"pexpireat", -3, WRITES, kv_keys_pexpireat},
-    {"ping", -1, PING, kv_admin_ping},
-    {"post", -1, ANYTIME, kv_admin_hostile},
-    {"psetex", 4, WRITES | GROWS, kv_strings_psetex},
-    {"pttl", 2, 0, kv_keys_pttl},
-    {"quit", -1, ANYTIME, kv_admin_quit},
-    {"scan", -2, 0, kv_scan_scan},
-    {"select", 2, ANYTIME, kv_admin_select},
-    {"set", -3, WRITES | GROWS, kv_strings_set},
-    {"setex", 4, WRITES | GROWS, kv_strings_setex},
-    {"setnx", 3, WRITES | GROWS, kv_strings_setnx},
-    {"setrange", 4, WRITES | GROWS, kv_strings_setrange},
-    {"strlen", 2, 0, kv_strings_strlen},
-    {"time", 1, ANYTIME, kv_admin_time},
-    {"ttl", 2, 0, kv_keys_ttl},
-    {"type", 2, 0, kv_keys_type},
-    {"unlink", -2, WRITES, kv_keys_del},
-};
-
-/* Not commands: what a web browser says that was lured here. */
-#define NR_HOSTILE 2
-
-unsigned kv_command_count(void)
-{
-    return array_size(commands) - NR_HOSTILE;
-}
-
-void kv_command_list(struct kv_output *out)
-{
-    kv_output_array(out, kv_command_count());
-    for (unsigned i = 0; i < array_size(commands); i++)
-        if (commands[i].run != kv_admin_hostile)
-            kv_output_string(out, commands[i].name);
-}
+#define SHOWN_MAX 128 /* bytes of a stranger's words in an error, as Redis */
 
 /* ---- Finding */
 
 static int compare(const void *name, const void *command)
 {
-    return strcmp(name, ((const struct command *)command)->name);
+    return strcmp(name, ((const struct kv_command *)command)->name);
 }
 
-static const struct command *find(struct kv_text word)
+const struct kv_command *kv_command_find(struct kv_text word)
 {
-    char name[NAME_BYTES];
+    char name[KV_COMMAND_NAME];
 
     if (word.len >= sizeof(name) || memchr(word.at, '\0', word.len))
         return NULL;
@@ -107,7 +32,7 @@ static const struct command *find(struct kv_text word)
                       ? (char)(word.at[i] | 0x20)
                       : word.at[i];
     name[word.len] = '\0';
-    return bsearch(name, commands, array_size(commands), sizeof(commands[0]),
+    return bsearch(name, kv_commands, kv_nr_commands, sizeof(kv_commands[0]),
                    compare);
 }
 
@@ -146,14 +71,32 @@ void kv_command_arity(struct kv_call *call)
                     call->name);
 }
 
+static const char no_memory[] =
+    "OOM command not allowed when used memory > 'maxmemory'.";
+
 void kv_command_no_memory(struct kv_call *call)
 {
-    kv_output_error(call->out,
-                    "OOM command not allowed when used memory > 'maxmemory'.");
+    kv_output_error(call->out, "%s", no_memory);
 }
 
-void kv_command_unknown_sub(struct kv_call *call, const char *container)
+static bool has_arity(int arity, unsigned nr)
 {
+    return arity > 0 ? nr == (unsigned)arity : nr >= (unsigned)-arity;
+}
+
+void kv_command_sub(struct kv_call *call, const struct kv_sub *subs,
+                    unsigned nr, const char *container)
+{
+    for (unsigned i = 0; i < nr; i++) {
+        if (!kv_text_is(call->words[1], strchr(subs[i].name, '|') + 1))
+            continue;
+        call->name = call->conn->last_name = subs[i].name;
+        if (has_arity(subs[i].arity, call->nr))
+            subs[i].run(call);
+        else
+            kv_command_arity(call);
+        return;
+    }
     kv_output_error(call->out, "ERR unknown subcommand '%.*s'. Try %s HELP.",
                     shown(call->words[1], SHOWN_MAX), call->words[1].at,
                     container);
@@ -196,76 +139,114 @@ void kv_command_note(struct kv_call *call, const struct kv_text *words,
     kv_journal_add(&call->kv->journal, words, nr);
 }
 
-/* ---- Doing */
-
-static bool has_memory(struct kv_call *call)
+void kv_command_note_as(struct kv_call *call, struct kv_text name,
+                        const struct kv_text *words, unsigned nr)
 {
-    size_t used = call->kv->store.used_bytes, need = 0;
-
-    for (unsigned i = 1; i < call->nr; i++)
-        need += call->words[i].len;
-    return used <= call->kv->memory_max && need <= call->kv->memory_max - used;
+    kv_journal_add_as(&call->kv->journal, name, words, nr);
 }
 
-static const char *reason(int error)
+/* ---- Doing */
+
+bool kv_command_has_memory(struct kv_call *call, uint64_t bytes)
 {
-    return error == -XEN_ENOSPC ? "No space left on device"
-                                : "Input/output error";
+    size_t used = call->kv->store.used_bytes;
+
+    return !call->conn || (used <= call->kv->memory_max &&
+                           bytes <= call->kv->memory_max - used);
+}
+
+size_t kv_command_bytes(const struct kv_call *call)
+{
+    size_t bytes = 0;
+
+    for (unsigned i = 1; i < call->nr; i++)
+        bytes += call->words[i].len;
+    return bytes;
+}
+
+const char *kv_command_obstacle(struct kv_call *call, unsigned flags,
+                                uint64_t bytes)
+{
+    const struct kv *kv = call->kv;
+    int error = kv->journal.error;
+
+    if (flags & KV_GROWS && !kv_command_has_memory(call, bytes))
+        return no_memory;
+    if (error == -XEN_ENOSPC && flags & (KV_WRITES | KV_PINGS))
+        return "MISCONF Errors writing to the AOF file: No space left on "
+               "device";
+    if (error && flags & (KV_WRITES | KV_PINGS))
+        return "MISCONF Errors writing to the AOF file: Input/output error";
+    if (kv->is_loading && !(flags & KV_ANYTIME))
+        return "LOADING Redis is loading the dataset in memory";
+    return NULL;
 }
 
 /* What has no business in a file might wait for a client that is not there. */
-static bool is_for_file(struct kv_call *call, const struct command *command)
+static bool is_for_file(struct kv_call *call, const struct kv_command *command)
 {
-    if (command->flags & WRITES || command->run == kv_admin_select)
+    if (command->flags & KV_WRITES || command->run == kv_admin_select)
         return true;
     kv_output_error(call->out, "ERR '%s' changes nothing", command->name);
     return false;
 }
 
 /* May it be done now? False: it was answered why not. */
-static bool check(struct kv_call *call, const struct command *command)
+static bool check(struct kv_call *call, const struct kv_command *command)
 {
-    struct kv *kv = call->kv;
+    const char *obstacle;
 
-    if (command->arity > 0 ? call->nr != (unsigned)command->arity
-                           : call->nr < (unsigned)-command->arity) {
-        kv_command_arity(call);
+    if (!has_arity(command->arity, call->nr)) {
+        if (command->run == kv_multi_exec)
+            kv_multi_abort(call, "wrong number of arguments for 'exec' "
+                                 "command");
+        else
+            kv_command_arity(call);
         return false;
     }
     if (!call->conn)
         return is_for_file(call, command);
-    if (command->flags & GROWS && !has_memory(call)) {
+    if (!call->conn->is_known && !(command->flags & KV_NO_AUTH)) {
+        kv_output_error(call->out, "NOAUTH Authentication required.");
+        return false;
+    }
+    obstacle =
+        kv_command_obstacle(call, command->flags, kv_command_bytes(call));
+    if (obstacle)
+        kv_output_error(call->out, "%s", obstacle);
+    return !obstacle;
+}
+
+void kv_command_do(struct kv_call *call, const struct kv_command *command)
+{
+    call->name = command->name;
+    call->kv->stats.commands += call->conn != NULL;
+    if (command->flags & KV_WRITES &&
+        !kv_journal_reserve(&call->kv->journal, call->words, call->nr))
         kv_command_no_memory(call);
-        return false;
-    }
-    if (kv->journal.error && command->flags & (WRITES | PING)) {
-        kv_output_error(call->out, "MISCONF Errors writing to the AOF file: %s",
-                        reason(kv->journal.error));
-        return false;
-    }
-    if (kv->is_loading && !(command->flags & ANYTIME)) {
-        kv_output_error(call->out,
-                        "LOADING Redis is loading the dataset in memory");
-        return false;
-    }
-    if (command->flags & WRITES &&
-        !kv_journal_reserve(&kv->journal, call->words, call->nr)) {
-        kv_command_no_memory(call);
-        return false;
-    }
-    return true;
+    else
+        command->run(call);
 }
 
 void kv_command_run(struct kv_call *call)
 {
-    const struct command *command = find(call->words[0]);
+    const struct kv_command *command = kv_command_find(call->words[0]);
+    struct kv_conn *conn = call->conn;
 
-    call->kv->stats.commands += call->conn != NULL;
     if (!command) {
         answer_unknown(call);
-        return;
+    } else {
+        call->name = command->name;
+        if (conn)
+            conn->last_name = command->name;
+        if (check(call, command)) {
+            if (conn && conn->multi.is_open && !(command->flags & KV_AT_ONCE))
+                kv_multi_queue(call, command);
+            else
+                kv_command_do(call, command);
+            return;
+        }
     }
-    call->name = command->name;
-    if (check(call, command))
-        command->run(call);
+    if (conn)
+        conn->multi.is_spoilt = true;
 }

@@ -23,7 +23,16 @@
 
 void kv_conn_init(struct kv_conn *conn, struct kv *kv)
 {
-    *conn = (struct kv_conn){.kv = kv, .id = ++kv->last_id};
+    *conn = (struct kv_conn){
+        .kv = kv,
+        .id = ++kv->last_id,
+        .since_us = kv->now_us,
+        .last_us = kv->now_us,
+        .is_known = !kv->password,
+        .link = kv->last_conn,
+    };
+    *kv->last_conn = conn;
+    kv->last_conn = &conn->next;
     kv_output_init(&conn->out, &kv->outputs);
     kv->nr_clients++;
     kv->stats.connections++;
@@ -39,8 +48,14 @@ static void drop_held(struct kv_conn *conn)
 
 void kv_conn_end(struct kv_conn *conn)
 {
-    drop_held(conn);
     kv_work_end(&conn->work);
+    kv_multi_end(conn);
+    drop_held(conn);
+    *conn->link = conn->next;
+    if (conn->next)
+        conn->next->link = conn->link;
+    else
+        conn->kv->last_conn = conn->link;
     kv_output_free(&conn->out);
     free(conn->name);
     conn->kv->nr_clients--;
@@ -69,6 +84,7 @@ static void run(struct kv_conn *conn)
         .work = &conn->work,
     };
 
+    conn->last_us = conn->kv->now_us;
     if (words->nr)
         kv_command_run(&call);
     if (!kv_work_continue(&conn->work))
@@ -97,9 +113,11 @@ void kv_conn_finish(struct kv_conn *conn)
 /* Is something in the way of the next request? */
 static bool must_wait(const struct kv_conn *conn)
 {
+    const struct kv_conn *exclusive = conn->kv->exclusive;
+
     return kv_output_bytes(&conn->out) >= KV_OUTPUT_FULL || conn->work ||
            conn->out.has_failed || kv_journal_is_full(&conn->kv->journal) ||
-           conn->kv->is_stopping;
+           conn->kv->is_stopping || (exclusive && exclusive != conn);
 }
 
 /* Read on in a request, and do it when it is complete. Returns its length, 0:
@@ -107,11 +125,14 @@ static bool must_wait(const struct kv_conn *conn)
 static size_t read_request(struct kv_conn *conn, char *bytes, size_t len)
 {
     struct kv *kv = conn->kv;
+    struct kv_resp_limits limits = {KV_WORDS_MAX, kv->word_max};
     const char *error;
     size_t used = 0;
 
-    switch (kv_resp_read(&conn->resp, &kv->words, bytes, len, kv->word_max,
-                         &error)) {
+    if (!conn->is_known)
+        limits = (struct kv_resp_limits){KV_STRANGER_WORDS, KV_STRANGER_BYTES};
+    switch (
+        kv_resp_read(&conn->resp, &kv->words, bytes, len, &limits, &error)) {
     case KV_RESP_READY:
         used = conn->resp.at;
         conn->resp = (struct kv_resp){0};
@@ -277,10 +298,19 @@ bool kv_conn_is_working(const struct kv_conn *conn)
 
 bool kv_conn_continue(struct kv_conn *conn)
 {
-    if (kv_work_continue(&conn->work))
+    struct kv *kv = conn->kv;
+
+    if ((kv->exclusive && kv->exclusive != conn) ||
+        kv_work_continue(&conn->work))
         return true;
     withhold(conn);
     return false;
+}
+
+void kv_conn_end_exclusive(struct kv *kv)
+{
+    if (kv->exclusive)
+        kv_work_end(&kv->exclusive->work);
 }
 
 /* ---- The disk */

@@ -13,27 +13,34 @@
 #ifndef APPS_KV_CONN_H
 #define APPS_KV_CONN_H
 
-#include "apps/kv/kv_db.h"
+#include "apps/kv/kv_multi.h"
 
 /* With so much to be taken, the next request waits. */
-#define KV_OUTPUT_FULL 65536
+#define KV_OUTPUT_FULL    65536
+/* Who has not said the password may say little else, as in Redis: words in a
+ * request, bytes in a word. */
+#define KV_STRANGER_WORDS 10
+#define KV_STRANGER_BYTES 16384
 /* A client's name, bytes. */
-#define KV_NAME_MAX    64
-
-struct kv_work;
+#define KV_NAME_MAX       64
 
 struct kv_conn {
     struct kv *kv;
+    struct kv_conn *next, **link; /* of all */
     struct kv_output out;
     struct kv_resp resp; /* of the request that begins at held, or is next */
     char *held;          /* an incomplete request, or NULL */
     size_t held_bytes, held_room;
     struct kv_work *work; /* a command that goes on, or NULL */
-    char *name;           /* or NULL */
+    struct kv_multi multi;
+    char *name; /* or NULL */
     uint64_t id;
+    uint64_t since_us, last_us; /* when it came, and last said something */
+    const char *last_name;      /* of its last command, or NULL */
     /* Of the output, counted as out.added is: what may be taken; what may be
      * when the batch is done that is being written. */
     uint64_t free_to, batch_to;
+    bool is_known;   /* said the password, or there is none */
     bool is_closing; /* nothing more is done for it: the rest of what it sends
                       * is thrown away */
 };
@@ -64,6 +71,8 @@ bool kv_conn_has_failed(const struct kv_conn *conn);
  */
 bool kv_conn_is_working(const struct kv_conn *conn);
 bool kv_conn_continue(struct kv_conn *conn);
+/* Nothing more will be continued: a transaction that is under way is done. */
+void kv_conn_end_exclusive(struct kv *kv);
 
 /* The journal so far is being written; it is on the disk. */
 void kv_conn_batch_begins(struct kv_conn *conn);

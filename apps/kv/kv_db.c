@@ -7,6 +7,7 @@
 int kv_db_init(struct kv *kv)
 {
     kv->outputs.store = &kv->store;
+    kv->last_conn = &kv->conns;
     kv_work_turn(kv);
     return kv_store_init(&kv->store);
 }

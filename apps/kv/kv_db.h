@@ -17,6 +17,10 @@
 #define KV_HELD_FREE 2016
 
 struct kv;
+struct kv_conn;
+
+/* An address with its port, as text: the longest of IPv6. */
+#define KV_ADDRESS_MAX 56
 
 struct kv_stats {
     uint64_t commands, connections, rejected;
@@ -25,6 +29,7 @@ struct kv_stats {
     uint64_t evicted;   /* clients that made room for others */
     uint64_t timed_out; /* clients without progress */
     uint64_t dropped;   /* clients whose answers or requests had no memory */
+    uint64_t strangers; /* passwords that were none */
 };
 
 /* How the file is, for INFO; kv_aof's. */
@@ -61,7 +66,11 @@ struct kv {
     /* Start a rewrite of the file: 0, or a negative error: -XEN_EBUSY it is
      * under way, -XEN_ENODEV there is no file. */
     int (*rewrite)(struct kv *kv);
-    char run_id[41]; /* 40 hexadecimal digits */
+    char run_id[41];      /* 40 hexadecimal digits */
+    const char *password; /* of everybody; NULL: none is asked for */
+    /* A client's address and port, and ours, for CLIENT LIST; or NULL. */
+    void (*addresses)(const struct kv_conn *conn, char from[KV_ADDRESS_MAX],
+                      char to[KV_ADDRESS_MAX]);
     /* The parts': */
     struct kv_outputs outputs; /* bytes_max is the owner's */
     struct kv_journal journal;
@@ -71,7 +80,11 @@ struct kv {
     size_t held_bytes;
     int64_t steps_left; /* of this turn: kv_work.h */
     unsigned nr_clients;
-    uint64_t last_id; /* of clients */
+    struct kv_conn *conns, **last_conn; /* by their ids */
+    struct kv_conn *exclusive; /* its EXEC goes on: nobody else is served */
+    struct kv_store watched;   /* kv_watch.c */
+    uint64_t last_id;          /* of clients */
+    uint64_t nr_chances;       /* RANDOMKEY's */
     bool is_loading;  /* the file is being read: nobody else is served */
     bool is_stopping; /* nothing more is done */
     size_t used_max;

@@ -141,6 +141,7 @@ static void stats(struct info *info)
     put_number(info, "evicted_keys", 0);
     put_number(info, "keyspace_hits", stats->hits);
     put_number(info, "keyspace_misses", stats->misses);
+    put_number(info, "acl_access_denied_auth", stats->strangers);
     put_number(info, "total_error_replies", info->kv->outputs.nr_errors);
 }
 
@@ -161,6 +162,12 @@ static void cpu(struct info *info)
     put(info, "used_cpu_user:0.000000");
 }
 
+static void cluster(struct info *info)
+{
+    put(info, "# Cluster");
+    put(info, "cluster_enabled:0");
+}
+
 static void keyspace(struct info *info)
 {
     const struct kv_table *table = &info->kv->store.table;
@@ -175,10 +182,11 @@ static const struct section {
     const char *name;
     void (*put)(struct info *info);
 } sections[] = {
-    {"server", server}, {"clients", clients},
-    {"memory", memory}, {"persistence", persistence},
-    {"stats", stats},   {"replication", replication},
-    {"cpu", cpu},       {"keyspace", keyspace},
+    {"server", server},     {"clients", clients},
+    {"memory", memory},     {"persistence", persistence},
+    {"stats", stats},       {"replication", replication},
+    {"cpu", cpu},           {"cluster", cluster},
+    {"keyspace", keyspace},
 };
 
 static bool is_asked_for(const struct kv_call *call, const char *name)
@@ -195,7 +203,6 @@ static bool is_asked_for(const struct kv_call *call, const char *name)
 void kv_info_info(struct kv_call *call)
 {
     struct info info = {.kv = call->kv};
-    char head[KV_NUMBER_MAX + 4];
 
     if (call->kv->measure)
         call->kv->measure(call->kv, &info.measures);
@@ -207,8 +214,7 @@ void kv_info_info(struct kv_call *call)
             kv_output_add(&info.text, "\r\n", 2);
         sections[i].put(&info);
     }
-    snprintf(head, sizeof(head), "$%" PRIu64 "\r\n", info.text.added);
-    kv_output_add(call->out, head, strlen(head));
+    kv_output_bulk_head(call->out, info.text.added);
     kv_output_move(call->out, &info.text);
     kv_output_add(call->out, "\r\n", 2);
 }

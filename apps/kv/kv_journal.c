@@ -10,17 +10,12 @@
 #define LINE_MAX  (1 + KV_NUMBER_MAX + 2)
 #define WORD_MORE (LINE_MAX + 2)
 
-bool kv_journal_reserve(struct kv_journal *journal, const struct kv_text *words,
-                        unsigned nr)
+bool kv_journal_make_room(struct kv_journal *journal, uint64_t bytes)
 {
-    size_t room;
+    size_t room = journal->used + bytes;
     char *more;
 
-    if (!journal->is_on)
-        return true;
-    room = journal->used + kv_journal_bytes(words, nr) + KV_JOURNAL_MORE +
-           (nr > 1 ? words[1].len : 0); /* a key may be named twice */
-    if (room <= journal->room)
+    if (!journal->is_on || room <= journal->room)
         return true;
     room += room / 2;
     more = realloc(journal->bytes, room);
@@ -29,6 +24,18 @@ bool kv_journal_reserve(struct kv_journal *journal, const struct kv_text *words,
     journal->bytes = more;
     journal->room = room;
     return true;
+}
+
+uint64_t kv_journal_need(const struct kv_text *words, unsigned nr)
+{
+    return kv_journal_bytes(words, nr) + KV_JOURNAL_MORE +
+           (nr > 1 ? words[1].len : 0); /* a key may be named twice */
+}
+
+bool kv_journal_reserve(struct kv_journal *journal, const struct kv_text *words,
+                        unsigned nr)
+{
+    return kv_journal_make_room(journal, kv_journal_need(words, nr));
 }
 
 static size_t write_line(char *to, char sign, size_t number)
@@ -41,18 +48,32 @@ static size_t write_line(char *to, char sign, size_t number)
     return len;
 }
 
-size_t kv_journal_write(char *to, const struct kv_text *words, unsigned nr)
+static size_t write_word(char *to, struct kv_text word)
+{
+    size_t len = write_line(to, '$', word.len);
+
+    memcpy(to + len, word.at, word.len);
+    len += word.len;
+    to[len++] = '\r';
+    to[len++] = '\n';
+    return len;
+}
+
+/* With this word for the first of them. */
+static size_t write_as(char *to, struct kv_text name,
+                       const struct kv_text *words, unsigned nr)
 {
     size_t len = write_line(to, '*', nr);
 
-    for (unsigned i = 0; i < nr; i++) {
-        len += write_line(to + len, '$', words[i].len);
-        memcpy(to + len, words[i].at, words[i].len);
-        len += words[i].len;
-        to[len++] = '\r';
-        to[len++] = '\n';
-    }
+    len += write_word(to + len, name);
+    for (unsigned i = 1; i < nr; i++)
+        len += write_word(to + len, words[i]);
     return len;
+}
+
+size_t kv_journal_write(char *to, const struct kv_text *words, unsigned nr)
+{
+    return write_as(to, words[0], words, nr);
 }
 
 size_t kv_journal_bytes(const struct kv_text *words, unsigned nr)
@@ -64,19 +85,52 @@ size_t kv_journal_bytes(const struct kv_text *words, unsigned nr)
     return bytes;
 }
 
-void kv_journal_add(struct kv_journal *journal, const struct kv_text *words,
-                    unsigned nr)
+static void add(struct kv_journal *journal, struct kv_text name,
+                const struct kv_text *words, unsigned nr)
 {
+    assert(journal->used + kv_journal_bytes(words, nr) + name.len <=
+           journal->room);
+    journal->used += write_as(journal->bytes + journal->used, name, words, nr);
+}
+
+void kv_journal_add_as(struct kv_journal *journal, struct kv_text name,
+                       const struct kv_text *words, unsigned nr)
+{
+    static const struct kv_text multi = KV_TEXT("MULTI");
     size_t before = journal->used;
 
     if (!journal->is_on)
         return;
-    assert(journal->used + kv_journal_bytes(words, nr) <= journal->room);
-    journal->used +=
-        kv_journal_write(journal->bytes + journal->used, words, nr);
+    if (journal->depth && !journal->has_begun) {
+        add(journal, multi, &multi, 1);
+        journal->has_begun = true;
+    }
+    add(journal, name, words, nr);
     if (!before ||
         (before < KV_JOURNAL_MUCH && journal->used >= KV_JOURNAL_MUCH))
         journal->wake(journal->taker);
+}
+
+void kv_journal_add(struct kv_journal *journal, const struct kv_text *words,
+                    unsigned nr)
+{
+    kv_journal_add_as(journal, words[0], words, nr);
+}
+
+void kv_journal_begin(struct kv_journal *journal)
+{
+    journal->depth++;
+}
+
+void kv_journal_end(struct kv_journal *journal)
+{
+    static const struct kv_text exec = KV_TEXT("EXEC");
+
+    if (--journal->depth || !journal->has_begun)
+        return;
+    add(journal, exec, &exec, 1);
+    journal->has_begun = false;
+    journal->wake(journal->taker);
 }
 
 bool kv_journal_is_clean(const struct kv_journal *journal)

@@ -3,6 +3,7 @@
  * Commands on keys: whether they are there, and until when.
  */
 #include "apps/kv/kv_command.h"
+#include "apps/kv/kv_watch.h"
 
 #define MS_PER_S 1000
 
@@ -56,6 +57,7 @@ void kv_keys_flush(struct kv_call *call)
         kv_command_syntax(call);
         return;
     }
+    kv_watch_flush(call->kv);
     if (kv_store_clear(&call->kv->store)) {
         kv_command_no_memory(call);
         return;
@@ -160,8 +162,8 @@ static void expire(struct kv_call *call, int64_t unit_ms, uint64_t from_ms)
     int64_t time_ms;
     bool done;
 
-    if (!read_time(call, unit_ms, from_ms, &time_ms) ||
-        !read_expire_options(call, &options))
+    if (!read_expire_options(call, &options) ||
+        !read_time(call, unit_ms, from_ms, &time_ms))
         return;
     entry = find(call, 1);
     done = entry && is_wanted(&options, entry->expires_ms, time_ms);
@@ -225,4 +227,71 @@ void kv_keys_ttl(struct kv_call *call)
 void kv_keys_pttl(struct kv_call *call)
 {
     answer_ttl(call, 1);
+}
+
+/* ---- Another name */
+
+/* The journal has room for what is noted by the words of the request, but not
+ * for the value. False: it was answered that there is no memory. */
+static bool has_room(struct kv_call *call, struct kv_text value)
+{
+    struct kv_text words[] = {call->words[0], call->words[2], value,
+                              call->words[1]};
+
+    if (kv_command_has_memory(call, value.len) &&
+        kv_journal_reserve(&call->kv->journal, words, 4))
+        return true;
+    kv_command_no_memory(call);
+    return false;
+}
+
+/* The value under another name, which may have one. */
+static bool move(struct kv_call *call, struct kv_entry *entry)
+{
+    struct kv_store *store = &call->kv->store;
+    struct kv_journal *journal = &call->kv->journal;
+    struct kv_text removal[] = {KV_TEXT("DEL"), call->words[1]};
+    bool done;
+
+    kv_store_hold(entry);
+    kv_journal_begin(journal);
+    done = kv_command_set(call, call->words[2], kv_entry_value(entry),
+                          entry->expires_ms);
+    if (done) {
+        kv_store_remove(store, call->words[1]);
+        kv_command_note(call, removal, 2);
+    }
+    kv_journal_end(journal);
+    kv_store_release(store, entry);
+    return done;
+}
+
+/* Returns whether it was done; it was answered if not. */
+static bool rename_key(struct kv_call *call, bool only_new)
+{
+    struct kv_entry *entry = find(call, 1);
+
+    if (!entry) {
+        kv_output_error(call->out, "ERR no such key");
+        return false;
+    }
+    if (only_new && find(call, 2)) {
+        kv_output_number(call->out, 0);
+        return false;
+    }
+    if (kv_text_equal(call->words[1], call->words[2]))
+        return true;
+    return has_room(call, kv_entry_value(entry)) && move(call, entry);
+}
+
+void kv_keys_rename(struct kv_call *call)
+{
+    if (rename_key(call, false))
+        kv_output_ok(call->out);
+}
+
+void kv_keys_renamenx(struct kv_call *call)
+{
+    if (rename_key(call, true))
+        kv_output_number(call->out, 1);
 }

@@ -6,6 +6,9 @@
  * A torn end is a command that is not all there. A damaged length can look the
  * same, and would have us throw away all that comes after it: so when what is
  * left has the beginning of another command in it, it is damage.
+ *
+ * A transaction is held until its EXEC is there, and then done: one that was
+ * torn is cut off as a whole, at its MULTI.
  */
 #include "apps/kv/kv_load.h"
 #include "apps/kv/kv_command.h"
@@ -31,6 +34,9 @@ struct kv_load {
     /* The file that is read: */
     char *bytes; /* what was read and not done; it begins at `offset` */
     size_t used, room;
+    size_t seen; /* of it: all commands, of a transaction that has no end yet */
+    bool is_multi;     /* there is one */
+    bool is_half_done; /* one of its commands could not be done, others were */
     uint64_t offset, size;
     struct kv_resp resp;
     struct kv_output answers; /* thrown away */
@@ -73,6 +79,28 @@ static void tell(const struct kv_load *load)
              aof->kv->store.table.nr_keys, aof->kv->disk.loaded_bytes, ms);
 }
 
+static void begin(struct kv_load *load);
+
+/* What was cut off was done in part: the files are as they should be, and are
+ * read anew. */
+static void begin_again(struct fs_request *request)
+{
+    struct kv_load *load = of(request);
+    struct kv *kv = load->aof->kv;
+
+    load->is_half_done = false;
+    load->at_file = 0;
+    kv->disk.loaded_bytes = kv->disk.written_bytes = kv->disk.base_bytes =
+        kv->disk.to_load_bytes = 0;
+    if (kv_store_clear(&kv->store)) {
+        fail(load, "read it once more", -XEN_ENOMEM);
+        return;
+    }
+    while (kv_store_tidy(&kv->store, UINT32_MAX))
+        ;
+    begin(load);
+}
+
 static void last_was_opened(struct fs_request *request)
 {
     struct kv_load *load = of(request);
@@ -84,6 +112,10 @@ static void last_was_opened(struct fs_request *request)
     }
     aof->file = &aof->files[0];
     aof->file_bytes = aof->file->stat.bytes;
+    if (load->is_half_done) {
+        fs_close(request, aof->file, begin_again);
+        return;
+    }
     tell(load);
     end(load, 0);
 }
@@ -329,7 +361,9 @@ static void find_torn(struct kv_load *load)
 {
     if (load->at_file != load->aof->manifest.nr_incr)
         find_damage(load, "the file ends within a command");
-    else if (has_command_in(load->bytes + 1, load->used - 1))
+    else if (load->used > load->seen &&
+             has_command_in(load->bytes + load->seen + 1,
+                            load->used - load->seen - 1))
         find_damage(load, "a command that has no end, but another follows");
     else
         cut(load);
@@ -367,30 +401,88 @@ static bool replay(struct kv_load *load)
     return false;
 }
 
+static const char cannot_be_done[] =
+    "a command that cannot be done, or that memory= is too small for";
+
+static bool is_word(const struct kv_load *load, const char *word)
+{
+    const struct kv_words *words = &load->aof->kv->words;
+
+    return words->nr == 1 && kv_text_is(words->at[0], word);
+}
+
+static enum kv_resp_result read_command(struct kv_load *load, size_t at,
+                                        size_t end, const char **error)
+{
+    static const struct kv_resp_limits limits = {KV_WORDS_MAX, KV_VALUE_MAX};
+
+    return kv_resp_read(&load->resp, &load->aof->kv->words, load->bytes + at,
+                        end - at, &limits, error);
+}
+
+/* Do a transaction that is all there, from MULTI to EXEC. */
+static const char *replay_multi(struct kv_load *load, size_t at, size_t end)
+{
+    const char *error;
+
+    while (at < end) {
+        if (read_command(load, at, end, &error) != KV_RESP_READY)
+            return error;
+        at += load->resp.at;
+        load->resp = (struct kv_resp){0};
+        if (is_word(load, "multi") || is_word(load, "exec"))
+            continue;
+        if (!replay(load)) {
+            load->is_half_done = true;
+            return cannot_be_done;
+        }
+    }
+    return NULL;
+}
+
+/* The command that was read ends at load->seen; *at is where what was not done
+ * begins. What is wrong, or NULL. */
+static const char *replay_read(struct kv_load *load, size_t *at)
+{
+    const char *error = NULL;
+
+    if (is_word(load, "multi")) {
+        if (load->is_multi)
+            return "a transaction within another";
+        load->is_multi = true;
+    } else if (is_word(load, "exec")) {
+        if (!load->is_multi)
+            return "the end of a transaction that has no beginning";
+        load->is_multi = false;
+        error = replay_multi(load, *at, load->seen);
+    } else if (!load->is_multi && !replay(load)) {
+        error = cannot_be_done;
+    }
+    if (!error && !load->is_multi)
+        *at = load->seen;
+    return error;
+}
+
 /* Do what is there; what is wrong, or NULL. */
 static const char *replay_all(struct kv_load *load, size_t *at)
 {
     const char *error = NULL;
 
-    while (*at < load->used) {
-        char *bytes = load->bytes + *at;
+    while (load->seen < load->used && !error) {
         enum kv_resp_result result;
 
-        if (bytes[0] != '*')
+        if (load->bytes[load->seen] != '*')
             return "no command begins here";
-        result = kv_resp_read(&load->resp, &load->aof->kv->words, bytes,
-                              load->used - *at, KV_VALUE_MAX, &error);
+        result = read_command(load, load->seen, load->used, &error);
         if (result == KV_RESP_MORE)
             return NULL;
         if (result == KV_RESP_BAD)
             return error;
-        if (!replay(load))
-            return "a command that cannot be done, or that memory= is too "
-                   "small for";
-        *at += load->resp.at;
+        load->seen += load->resp.at;
         load->resp = (struct kv_resp){0};
+        error = replay_read(load, at);
     }
-    return NULL;
+    return error;
 }
 
 static void read_on(struct kv_load *load);
@@ -421,6 +513,7 @@ static void was_read(struct fs_request *request)
     disk->base_bytes += load->at_file ? 0 : at;
     load->offset += at;
     load->used -= at;
+    load->seen -= at;
     memmove(load->bytes, load->bytes + at, load->used);
     if (wrong)
         find_damage(load, wrong);
@@ -457,7 +550,8 @@ static void file_was_opened(struct fs_request *request)
     }
     load->size = load->file.stat.bytes;
     load->aof->kv->disk.to_load_bytes += load->size;
-    load->offset = load->used = 0;
+    load->offset = load->used = load->seen = 0;
+    load->is_multi = false;
     load->resp = (struct kv_resp){0};
     read_on(load);
 }
@@ -542,6 +636,13 @@ static void manifest_was_opened(struct fs_request *request)
     }
 }
 
+static void begin(struct kv_load *load)
+{
+    kv_aof_path(load->aof, load->path, KV_MANIFEST_NAME);
+    fs_open(load->aof->fs, &load->request, &load->file, load->path, FS_READ,
+            manifest_was_opened);
+}
+
 int kv_load_start(struct kv_aof *aof, kv_aof_done *done)
 {
     struct kv_load *load = calloc(1, sizeof(*load));
@@ -555,8 +656,6 @@ int kv_load_start(struct kv_aof *aof, kv_aof_done *done)
     aof->load = load;
     aof->kv->is_loading = aof->kv->store.keeps_expired = true;
     aof->kv->disk.is_on = true;
-    kv_aof_path(aof, load->path, KV_MANIFEST_NAME);
-    fs_open(aof->fs, &load->request, &load->file, load->path, FS_READ,
-            manifest_was_opened);
+    begin(load);
     return 0;
 }

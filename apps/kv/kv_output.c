@@ -183,9 +183,19 @@ void kv_output_nil(struct kv_output *out)
     kv_output_add(out, "$-1\r\n", 5);
 }
 
+void kv_output_nil_array(struct kv_output *out)
+{
+    kv_output_add(out, "*-1\r\n", 5);
+}
+
+void kv_output_bulk_head(struct kv_output *out, uint64_t bytes)
+{
+    add_line(out, '$', (int64_t)bytes);
+}
+
 void kv_output_bulk(struct kv_output *out, struct kv_text text)
 {
-    add_line(out, '$', (int64_t)text.len);
+    kv_output_bulk_head(out, text.len);
     kv_output_add(out, text.at, text.len);
     kv_output_add(out, "\r\n", 2);
 }

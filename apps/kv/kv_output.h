@@ -53,6 +53,9 @@ void kv_output_ok(struct kv_output *out);
 void kv_output_number(struct kv_output *out, int64_t number); /* :number */
 void kv_output_array(struct kv_output *out, uint64_t nr);     /* *nr */
 void kv_output_nil(struct kv_output *out);                    /* $-1 */
+void kv_output_nil_array(struct kv_output *out);              /* *-1 */
+/* What stands before so many bytes of a bulk; "\r\n" stands behind them. */
+void kv_output_bulk_head(struct kv_output *out, uint64_t bytes);
 void kv_output_bulk(struct kv_output *out, struct kv_text text);
 void kv_output_string(struct kv_output *out, const char *text); /* as bulk */
 /* The value, as bulk. */

@@ -69,7 +69,9 @@ static enum kv_resp_result read_length(const char *at, size_t len,
 }
 
 static enum kv_resp_result read_count(struct kv_resp *resp, const char *bytes,
-                                      size_t len, const char **error)
+                                      size_t len,
+                                      const struct kv_resp_limits *limits,
+                                      const char **error)
 {
     int64_t number;
     size_t line;
@@ -79,8 +81,11 @@ static enum kv_resp_result read_count(struct kv_resp *resp, const char *bytes,
 
     if (result != KV_RESP_READY)
         return result;
-    if (number > KV_WORDS_MAX)
+    if (number > limits->words) {
+        if (number <= KV_WORDS_MAX)
+            *error = "Protocol error: unauthenticated multibulk length";
         return KV_RESP_BAD;
+    }
     resp->left = number > 0 ? (uint32_t)number : 0;
     resp->has_words = true;
     resp->at = line;
@@ -89,7 +94,7 @@ static enum kv_resp_result read_count(struct kv_resp *resp, const char *bytes,
 
 static enum kv_resp_result read_word_length(struct kv_resp *resp,
                                             const char *at, size_t len,
-                                            uint32_t word_max,
+                                            const struct kv_resp_limits *limits,
                                             const char **error)
 {
     static char expected[] = "Protocol error: expected '$', got '?'";
@@ -111,27 +116,29 @@ static enum kv_resp_result read_word_length(struct kv_resp *resp,
                          error);
     if (result != KV_RESP_READY)
         return result;
-    if (number < 0 || number > word_max)
+    if (number < 0 || number > limits->word_bytes) {
+        if (number >= 0 && limits->words < KV_WORDS_MAX)
+            *error = "Protocol error: unauthenticated bulk length";
         return KV_RESP_BAD;
+    }
     resp->bytes = (uint32_t)number;
     resp->has_length = true;
     resp->at += line;
     return KV_RESP_READY;
 }
 
-static enum kv_resp_result read_array(struct kv_resp *resp,
-                                      struct kv_words *words, const char *bytes,
-                                      size_t len, uint32_t word_max,
-                                      const char **error)
+static enum kv_resp_result
+read_array(struct kv_resp *resp, struct kv_words *words, const char *bytes,
+           size_t len, const struct kv_resp_limits *limits, const char **error)
 {
     enum kv_resp_result result = KV_RESP_READY;
 
     if (!resp->has_words)
-        result = read_count(resp, bytes, len, error);
+        result = read_count(resp, bytes, len, limits, error);
     while (result == KV_RESP_READY && resp->left) {
         if (!resp->has_length)
             result = read_word_length(resp, bytes + resp->at, len - resp->at,
-                                      word_max, error);
+                                      limits, error);
         if (result != KV_RESP_READY)
             break;
         if (len - resp->at < (size_t)resp->bytes + 2)
@@ -236,7 +243,8 @@ static enum kv_resp_result read_inline(struct kv_resp *resp,
 /* ---- Both */
 
 enum kv_resp_result kv_resp_read(struct kv_resp *resp, struct kv_words *words,
-                                 char *bytes, size_t len, uint32_t word_max,
+                                 char *bytes, size_t len,
+                                 const struct kv_resp_limits *limits,
                                  const char **error)
 {
     bool was_begun = resp->at;
@@ -247,12 +255,12 @@ enum kv_resp_result kv_resp_read(struct kv_resp *resp, struct kv_words *words,
     words->nr = 0;
     if (bytes[0] != '*')
         return read_inline(resp, words, bytes, len, error);
-    result = read_array(resp, words, bytes, len, word_max, error);
+    result = read_array(resp, words, bytes, len, limits, error);
     if (result != KV_RESP_READY || !was_begun)
         return result;
     *resp = (struct kv_resp){0};
     words->nr = 0;
-    return read_array(resp, words, bytes, len, word_max, error);
+    return read_array(resp, words, bytes, len, limits, error);
 }
 
 size_t kv_resp_expects(const struct kv_resp *resp)

@@ -26,6 +26,11 @@ struct kv_words {
     unsigned nr, room;
 };
 
+/* The longest request that is accepted. */
+struct kv_resp_limits {
+    uint32_t words, word_bytes;
+};
+
 /* A request of which a part is here; zeroed at its beginning. */
 struct kv_resp {
     size_t at;      /* what was read of it */
@@ -43,10 +48,10 @@ enum kv_resp_result {
 
 /* Read on in the request that begins at `bytes`. READY: `words` are its words,
  * within `bytes` (inline ones are written to: quotes go), and resp->at is its
- * length; there may be no words. BAD: *error is what Redis says. `word_max` is
- * the longest word that is accepted. */
+ * length; there may be no words. BAD: *error is what Redis says. */
 enum kv_resp_result kv_resp_read(struct kv_resp *resp, struct kv_words *words,
-                                 char *bytes, size_t len, uint32_t word_max,
+                                 char *bytes, size_t len,
+                                 const struct kv_resp_limits *limits,
                                  const char **error);
 
 /* Is it known how long the request is at least? Else 0. */

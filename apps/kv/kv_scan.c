@@ -78,6 +78,70 @@ static bool step(struct kv_work *work)
     return false;
 }
 
+/* ---- RANDOMKEY: the keys of the first bucket that has any, from somewhere on.
+ */
+
+struct random {
+    struct kv_work work;
+    uint64_t begin, cursor;
+    bool is_round; /* from the end it began anew */
+    unsigned nr;   /* keys seen; one of them is chosen */
+    struct kv_text key;
+};
+
+static uint64_t chance(struct kv *kv)
+{
+    kv->nr_chances++;
+    return kv_hash(&kv->store.hash_key, &kv->nr_chances,
+                   sizeof(kv->nr_chances));
+}
+
+/* One of as many as there are, each as likely as the others. */
+static void choose(void *arg, struct kv_store *store, struct kv_entry *entry)
+{
+    struct random *random = arg;
+
+    kv_work_spend(&random->work, 1);
+    if (!kv_store_has_expired(store, entry) &&
+        chance(random->work.kv) % ++random->nr == 0)
+        random->key = kv_entry_key(entry);
+}
+
+static bool random_step(struct kv_work *work)
+{
+    struct random *random = container_of(work, struct random, work);
+
+    kv_work_spend(work, 1);
+    random->cursor =
+        kv_store_next(&work->kv->store, random->cursor, choose, random);
+    if (random->nr) {
+        kv_output_bulk(work->out, random->key);
+        return false;
+    }
+    if (!random->cursor && !random->is_round) {
+        random->is_round = true;
+        return true;
+    }
+    if (random->is_round &&
+        (!random->cursor || random->cursor > random->begin)) {
+        kv_output_nil(work->out);
+        return false;
+    }
+    return true;
+}
+
+void kv_scan_randomkey(struct kv_call *call)
+{
+    struct kv_work *work =
+        kv_work_make(call, sizeof(struct random), random_step, NULL);
+    struct random *random;
+
+    if (!work)
+        return;
+    random = container_of(work, struct random, work);
+    random->begin = random->cursor = chance(call->kv) >> (64 - KV_CURSOR_BITS);
+}
+
 /* ---- The beginning */
 
 /* A pattern of stars alone is none: all fit. */

@@ -36,6 +36,8 @@
 #define EXPIRY_PART     256
 #define EXPIRY_BUCKETS  512
 #define EXPIRY_MAX      4096
+/* A password's length, bytes: Redis has none, the command line has. */
+#define PASSWORD_MAX    128
 /* Keys that are freed at once after FLUSHALL. */
 #define TIDY_KEYS       512
 /* Answers of the disk to wait for at the end. */
@@ -51,9 +53,11 @@ static void set_time(struct kv_server *server)
     server->kv.store.now_ms = wall_ns / NS_PER_MS;
 }
 
+/* While a transaction goes on, it is always the same time. */
 static void on_begins(struct kv *kv)
 {
-    set_time(container_of(kv, struct kv_server, kv));
+    if (!kv->exclusive)
+        set_time(container_of(kv, struct kv_server, kv));
 }
 
 static void on_expiry(struct timer *timer)
@@ -66,8 +70,10 @@ static void on_expiry(struct timer *timer)
         nr = EXPIRY_BUCKETS;
     if (nr > EXPIRY_MAX)
         nr = EXPIRY_MAX;
-    set_time(server);
-    kv_store_expire(store, (unsigned)nr);
+    if (!server->kv.exclusive) {
+        set_time(server);
+        kv_store_expire(store, (unsigned)nr);
+    }
     if (store->table.nr_expiring)
         timer_start(server->app->loop, timer,
                     loop_now(server->app->loop) + EXPIRY_NS, on_expiry);
@@ -200,6 +206,20 @@ static int set_damaged(struct kv_server *server)
     return -XEN_EINVAL;
 }
 
+static int set_password(struct kv_server *server)
+{
+    const char *value = NULL;
+
+    if (options_text(server->app->options, "kv.password", &value) < 0)
+        return -XEN_EINVAL;
+    if (!value || (*value && strlen(value) <= PASSWORD_MAX)) {
+        server->kv.password = value;
+        return 0;
+    }
+    log_error("kv", "kv.password= has 1 to %u bytes", PASSWORD_MAX);
+    return -XEN_EINVAL;
+}
+
 static uint64_t default_clients(uint64_t memory_bytes)
 {
     uint64_t nr = memory_bytes / 16 / CLIENT_BYTES;
@@ -225,7 +245,7 @@ static int set_options(struct kv_server *server)
         options_number(options, "kv.idle_s", 0, 86400 * 365, &idle_s) < 0 ||
         options_number(options, "kv.rewrite_mib", 1, REWRITE_MIB_MAX,
                        &rewrite_mib) < 0 ||
-        set_policy(server) || set_damaged(server))
+        set_policy(server) || set_damaged(server) || set_password(server))
         return -XEN_EINVAL;
     server->kv.memory_max = memory_mib * MIB;
     server->kv.clients_max = (unsigned)clients;
@@ -355,6 +375,7 @@ static void stop(struct kv_server *server)
     bool has_clients = server->kv.nr_clients > 0;
 
     server->kv.is_stopping = true;
+    kv_conn_end_exclusive(&server->kv);
     close_file(server);
     kv_tcp_stop(&server->tcp);
     if (has_clients)

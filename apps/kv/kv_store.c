@@ -212,6 +212,12 @@ void kv_store_release(struct kv_store *store, struct kv_entry *entry)
         free_entry(store, entry);
 }
 
+static void tell(struct kv_store *store, struct kv_text key)
+{
+    if (store->changed)
+        store->changed(store, key);
+}
+
 static void set_expiry(struct kv_table *table, struct kv_entry *entry,
                        uint64_t expires_ms)
 {
@@ -222,6 +228,7 @@ static void set_expiry(struct kv_table *table, struct kv_entry *entry,
 void kv_store_set_expiry(struct kv_store *store, struct kv_entry *entry,
                          uint64_t expires_ms)
 {
+    tell(store, kv_entry_key(entry));
     set_expiry(&store->table, entry, expires_ms);
 }
 
@@ -249,6 +256,7 @@ static void remove_at(struct kv_store *store, struct kv_entry **link)
 {
     struct kv_entry *entry = *link;
 
+    tell(store, kv_entry_key(entry));
     *link = entry->next;
     set_expiry(&store->table, entry, 0);
     store->table.nr_keys--;
@@ -326,7 +334,7 @@ struct kv_entry *kv_store_set(struct kv_store *store, struct kv_text key,
     }
     memcpy(value_at(entry), value.at, value.len);
     entry->value_bytes = (uint32_t)value.len;
-    set_expiry(&store->table, entry, expires_ms);
+    kv_store_set_expiry(store, entry, expires_ms);
     return entry;
 }
 
@@ -367,6 +375,7 @@ struct kv_entry *kv_store_patch(struct kv_store *store, struct kv_text key,
 
     if (!entry)
         return NULL;
+    tell(store, key);
     end = entry->value_bytes;
     if (end < offset)
         memset(value_at(entry) + end, 0, offset - end);

@@ -52,6 +52,9 @@ struct kv_store {
     struct kv_hash_key hash_key;
     uint64_t now_ms;
     bool keeps_expired; /* none expires: while a log is replayed */
+    /* A key is being set, removed or made to expire at another time; NULL:
+     * nobody asks. kv_store_clear does not tell. */
+    void (*changed)(struct kv_store *store, struct kv_text key);
     /* The store's: */
     struct kv_table table;
     struct kv_table *cleared; /* keys that kv_store_tidy is to free */

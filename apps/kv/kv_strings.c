@@ -4,6 +4,7 @@
  * which the key expires: kv_journal.h says why.
  */
 #include "apps/kv/kv_command.h"
+#include "apps/kv/kv_decimal.h"
 
 #include <string.h>
 
@@ -53,9 +54,23 @@ static void note_set(struct kv_call *call, struct kv_text key,
     kv_command_note(call, words, expires_ms ? 5 : 3);
 }
 
-/* Set it, and note that. False: it was answered why not. */
-static bool set(struct kv_call *call, struct kv_text key, struct kv_text value,
-                uint64_t expires_ms)
+/* 0: it does not expire any more. */
+static void note_expiry(struct kv_call *call, struct kv_text key,
+                        uint64_t expires_ms)
+{
+    char number[KV_NUMBER_MAX];
+    struct kv_text words[] = {KV_TEXT("PEXPIREAT"), key, {number, 0}};
+    struct kv_text persist[] = {KV_TEXT("PERSIST"), key};
+
+    words[2].len = kv_text_from_number(number, (int64_t)expires_ms);
+    if (expires_ms)
+        kv_command_note(call, words, 3);
+    else
+        kv_command_note(call, persist, 2);
+}
+
+bool kv_command_set(struct kv_call *call, struct kv_text key,
+                    struct kv_text value, uint64_t expires_ms)
 {
     if (!check_key(call, key))
         return false;
@@ -100,15 +115,14 @@ struct set_options {
 };
 
 /* EX, PX, EXAT and PXAT: the number is the next word. */
-static bool read_set_expiry(struct kv_call *call, unsigned word,
-                            struct set_options *options)
+static bool read_named_expiry(struct kv_call *call, unsigned word,
+                              uint64_t *expires_ms)
 {
     struct kv_text name = call->words[word];
     bool is_ms = (name.at[0] | 0x20) == 'p', is_absolute = name.len == 4;
 
     return read_expiry(call, word + 1, is_ms ? 1 : MS_PER_S,
-                       is_absolute ? 0 : call->kv->store.now_ms,
-                       &options->expires_ms);
+                       is_absolute ? 0 : call->kv->store.now_ms, expires_ms);
 }
 
 static bool is_expiry(struct kv_text word)
@@ -151,7 +165,7 @@ static bool read_set_options(struct kv_call *call, struct set_options *options)
             return false;
         }
     }
-    return !expiry || read_set_expiry(call, expiry, options);
+    return !expiry || read_named_expiry(call, expiry, &options->expires_ms);
 }
 
 void kv_strings_set(struct kv_call *call)
@@ -172,7 +186,8 @@ void kv_strings_set(struct kv_call *call)
         options.expires_ms = old->expires_ms;
     if (old && options.gets)
         kv_store_hold(old);
-    if (set(call, call->words[1], call->words[2], options.expires_ms)) {
+    if (kv_command_set(call, call->words[1], call->words[2],
+                       options.expires_ms)) {
         if (options.gets)
             answer_entry(call, old);
         else
@@ -186,7 +201,7 @@ void kv_strings_setnx(struct kv_call *call)
 {
     if (find(call, 1))
         kv_output_number(call->out, 0);
-    else if (set(call, call->words[1], call->words[2], 0))
+    else if (kv_command_set(call, call->words[1], call->words[2], 0))
         kv_output_number(call->out, 1);
 }
 
@@ -195,7 +210,7 @@ static void set_expiring(struct kv_call *call, int64_t unit_ms)
     uint64_t expires_ms;
 
     if (read_expiry(call, 2, unit_ms, call->kv->store.now_ms, &expires_ms) &&
-        set(call, call->words[1], call->words[3], expires_ms))
+        kv_command_set(call, call->words[1], call->words[3], expires_ms))
         kv_output_ok(call->out);
 }
 
@@ -215,34 +230,58 @@ void kv_strings_getset(struct kv_call *call)
 
     if (old)
         kv_store_hold(old);
-    if (set(call, call->words[1], call->words[2], 0))
+    if (kv_command_set(call, call->words[1], call->words[2], 0))
         answer_entry(call, old);
     if (old)
         kv_store_release(&call->kv->store, old);
 }
 
-void kv_strings_mset(struct kv_call *call)
+/* False: it was answered why not. */
+static bool set_all(struct kv_call *call)
 {
     struct kv_store *store = &call->kv->store;
+    unsigned nr = 1;
 
+    while (nr < call->nr &&
+           kv_store_set(store, call->words[nr], call->words[nr + 1], 0))
+        nr += 2;
+    /* What was set stays set: note that. */
+    if (nr > 1)
+        kv_command_note_as(call, KV_TEXT("MSET"), call->words, nr);
+    if (nr < call->nr)
+        kv_command_no_memory(call);
+    return nr == call->nr;
+}
+static bool check_pairs(struct kv_call *call)
+{
     if (call->nr % 2 == 0) {
         kv_command_arity(call);
-        return;
+        return false;
     }
     for (unsigned i = 1; i < call->nr; i += 2)
         if (!check_key(call, call->words[i]))
-            return;
-    for (unsigned i = 1; i < call->nr; i += 2) {
-        if (kv_store_set(store, call->words[i], call->words[i + 1], 0))
-            continue;
-        /* What was set stays set: note that. */
-        if (i > 1)
-            kv_command_note(call, call->words, i);
-        kv_command_no_memory(call);
+            return false;
+    return true;
+}
+
+void kv_strings_mset(struct kv_call *call)
+{
+    if (check_pairs(call) && set_all(call))
+        kv_output_ok(call->out);
+}
+
+/* Noted as MSET: done twice, MSETNX would do nothing the second time. */
+void kv_strings_msetnx(struct kv_call *call)
+{
+    if (!check_pairs(call))
         return;
-    }
-    kv_command_note(call, call->words, call->nr);
-    kv_output_ok(call->out);
+    for (unsigned i = 1; i < call->nr; i += 2)
+        if (find(call, i)) {
+            kv_output_number(call->out, 0);
+            return;
+        }
+    if (set_all(call))
+        kv_output_number(call->out, 1);
 }
 
 /* ---- Getting */
@@ -266,6 +305,97 @@ void kv_strings_strlen(struct kv_call *call)
     kv_output_number(call->out, entry ? entry->value_bytes : 0);
 }
 
+/* Where the key's last value stays until it was answered, though the key goes.
+ */
+static void remove_noted(struct kv_call *call)
+{
+    struct kv_text words[] = {KV_TEXT("DEL"), call->words[1]};
+
+    kv_store_remove(&call->kv->store, call->words[1]);
+    kv_command_note(call, words, 2);
+}
+
+void kv_strings_getdel(struct kv_call *call)
+{
+    struct kv_entry *entry = find_counted(call, 1);
+
+    answer_entry(call, entry);
+    if (entry)
+        remove_noted(call);
+}
+
+/* Whether the words behind the key can be meant. */
+static bool check_getex(struct kv_call *call)
+{
+    bool good = call->nr == 2 ||
+                (call->nr == 3 && kv_text_is(call->words[2], "persist")) ||
+                (call->nr == 4 && is_expiry(call->words[2]));
+
+    if (!good)
+        kv_command_syntax(call);
+    return good;
+}
+
+void kv_strings_getex(struct kv_call *call)
+{
+    struct kv_text key = call->words[1];
+    struct kv_entry *entry;
+    uint64_t expires_ms = 0;
+
+    if (!check_getex(call))
+        return;
+    entry = find_counted(call, 1);
+    if (entry && call->nr == 4 && !read_named_expiry(call, 2, &expires_ms))
+        return;
+    answer_entry(call, entry);
+    if (!entry || call->nr == 2)
+        return;
+    if (expires_ms && expires_ms <= call->kv->store.now_ms &&
+        !call->kv->store.keeps_expired) {
+        remove_noted(call);
+    } else if (expires_ms || entry->expires_ms) {
+        kv_store_set_expiry(&call->kv->store, entry, expires_ms);
+        note_expiry(call, key, expires_ms);
+    }
+}
+
+/* Where a row of `len` bytes is meant by a number: from its end, if negative.
+ */
+static int64_t place_of(int64_t number, int64_t len)
+{
+    if (number < 0)
+        number = number < -len ? 0 : number + len;
+    return number;
+}
+
+void kv_strings_getrange(struct kv_call *call)
+{
+    int64_t first, last, len;
+    struct kv_entry *entry;
+    struct kv_text value = KV_TEXT("");
+
+    if (!kv_command_number(call, 2, &first) ||
+        !kv_command_number(call, 3, &last))
+        return;
+    entry = find_counted(call, 1);
+    if (entry)
+        value = kv_entry_value(entry);
+    len = (int64_t)value.len;
+    if (first < 0 && last < 0 && first > last)
+        len = 0;
+    first = place_of(first, (int64_t)value.len);
+    last = place_of(last, (int64_t)value.len);
+    if (last >= len)
+        last = len - 1;
+    if (first == 0 && last == (int64_t)value.len - 1 && entry)
+        answer_entry(call, entry);
+    else if (first > last)
+        kv_output_string(call->out, "");
+    else
+        kv_output_bulk(call->out, (struct kv_text){value.at + first,
+                                                   (size_t)(last - first + 1)});
+}
+
 /* ---- Counting */
 
 static void add(struct kv_call *call, int64_t by)
@@ -285,7 +415,8 @@ static void add(struct kv_call *call, int64_t by)
         return;
     }
     value.len = kv_text_from_number(text, number);
-    if (set(call, call->words[1], value, entry ? entry->expires_ms : 0))
+    if (kv_command_set(call, call->words[1], value,
+                       entry ? entry->expires_ms : 0))
         kv_output_number(call->out, number);
 }
 
@@ -319,6 +450,28 @@ void kv_strings_decrby(struct kv_call *call)
         add(call, -by);
 }
 
+void kv_strings_incrbyfloat(struct kv_call *call)
+{
+    struct kv_entry *entry = find(call, 1);
+    struct kv_decimal number = {0}, by;
+    char text[KV_DECIMAL_TEXT];
+    struct kv_text value = {text, 0};
+
+    if (!kv_decimal_read(&by, call->words[2]) ||
+        (entry && !kv_decimal_read(&number, kv_entry_value(entry)))) {
+        kv_output_error(call->out, "ERR value is not a valid float");
+        return;
+    }
+    if (kv_decimal_add(&number, &by))
+        value.len = kv_decimal_write(&number, text);
+    if (!value.len)
+        kv_output_error(call->out,
+                        "ERR increment would produce NaN or Infinity");
+    else if (kv_command_set(call, call->words[1], value,
+                            entry ? entry->expires_ms : 0))
+        kv_output_bulk(call->out, value);
+}
+
 /* ---- Pieces of values */
 
 static bool check_value(struct kv_call *call, uint64_t bytes)
@@ -331,12 +484,9 @@ static bool check_value(struct kv_call *call, uint64_t bytes)
 }
 
 /* A piece that makes the value longer by a gap needs memory for that, too. */
-static bool has_memory(struct kv_call *call, uint64_t bytes)
+static bool check_memory(struct kv_call *call, uint64_t bytes)
 {
-    size_t used = call->kv->store.used_bytes;
-
-    if (!call->conn ||
-        (used <= call->kv->memory_max && bytes <= call->kv->memory_max - used))
+    if (kv_command_has_memory(call, bytes))
         return true;
     kv_command_no_memory(call);
     return false;
@@ -352,16 +502,18 @@ static void note_patch(struct kv_call *call, const struct kv_entry *entry,
     struct kv_text key = call->words[1];
     struct kv_text removal[] = {KV_TEXT("DEL"), key};
     struct kv_text words[] = {KV_TEXT("SETRANGE"), key, {number, 0}, piece};
-    struct kv_text expiry[] = {KV_TEXT("PEXPIREAT"), key, {number, 0}};
+    bool is_one = !is_new && !entry->expires_ms;
 
+    words[2].len = kv_text_from_number(number, (int64_t)offset);
+    if (!is_one)
+        kv_journal_begin(&call->kv->journal);
     if (is_new)
         kv_command_note(call, removal, 2);
-    words[2].len = kv_text_from_number(number, (int64_t)offset);
     kv_command_note(call, words, 4);
-    if (!entry->expires_ms)
-        return;
-    expiry[2].len = kv_text_from_number(number, (int64_t)entry->expires_ms);
-    kv_command_note(call, expiry, 3);
+    if (entry->expires_ms)
+        note_expiry(call, key, entry->expires_ms);
+    if (!is_one)
+        kv_journal_end(&call->kv->journal);
 }
 
 static void patch(struct kv_call *call, struct kv_entry *old, size_t offset,
@@ -403,6 +555,6 @@ void kv_strings_setrange(struct kv_call *call)
     else if (!piece.len)
         kv_output_number(call->out, (int64_t)bytes);
     else if (check_value(call, (uint64_t)offset + piece.len) &&
-             has_memory(call, (uint64_t)offset + piece.len))
+             check_memory(call, (uint64_t)offset + piece.len))
         patch(call, old, (size_t)offset, piece);
 }

@@ -15,6 +15,7 @@
 #include "apps/kv/kv_tcp.h"
 #include "apps/kv/kv_work.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "kernel/log.h"
@@ -293,8 +294,10 @@ static err_t pump(struct kv_client *client)
         client_close(client);
         return ERR_OK;
     }
-    if (kv_conn_is_working(conn))
+    if (kv_conn_is_working(conn)) {
+        tcp->was_exclusive |= tcp->kv->exclusive != NULL;
         task_start(tcp->loop, &tcp->task, on_task);
+    }
     /* No acknowledgement will come that could continue this. */
     if (!client->in_flight && !all_sent)
         tcp_poll(client->pcb, on_poll, 1);
@@ -364,6 +367,16 @@ static void pump_queue(struct kv_tcp *tcp, enum kv_wait wait)
         pump_first(tcp, wait);
 }
 
+/* A transaction that went on has ended, perhaps with its client: who had to
+ * wait goes on. */
+static void end_exclusive(struct kv_tcp *tcp)
+{
+    if (!tcp->was_exclusive || tcp->kv->exclusive)
+        return;
+    tcp->was_exclusive = false;
+    pump_queue(tcp, KV_WAIT_DISK);
+}
+
 /* A turn's steps are for who comes first; those who got none come first in the
  * next one. */
 static void on_task(struct task *task)
@@ -381,6 +394,7 @@ static void on_task(struct task *task)
         kv_conn_continue(&client->conn);
         pump_first(tcp, KV_WAIT_WORK);
     }
+    end_exclusive(tcp);
     if (queue->first)
         task_start(tcp->loop, task, on_task);
 }
@@ -527,6 +541,26 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t error)
 
 /* ---- The server */
 
+static void put_address(char text[KV_ADDRESS_MAX], const ip_addr_t *address,
+                        uint16_t port)
+{
+    char host[IPADDR_STRLEN_MAX];
+
+    ipaddr_ntoa_r(address, host, sizeof(host));
+    snprintf(text, KV_ADDRESS_MAX, IP_IS_V6(address) ? "[%s]:%u" : "%s:%u",
+             host, port);
+}
+
+static void addresses(const struct kv_conn *conn, char from[KV_ADDRESS_MAX],
+                      char to[KV_ADDRESS_MAX])
+{
+    const struct tcp_pcb *pcb =
+        container_of(conn, const struct kv_client, conn)->pcb;
+
+    put_address(from, &pcb->remote_ip, pcb->remote_port);
+    put_address(to, &pcb->local_ip, pcb->local_port);
+}
+
 int kv_tcp_start(struct kv_tcp *tcp, uint16_t port)
 {
     struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
@@ -544,6 +578,7 @@ int kv_tcp_start(struct kv_tcp *tcp, uint16_t port)
         tcp_close(pcb);
         return -XEN_ENOMEM;
     }
+    tcp->kv->addresses = addresses;
     tcp_arg(tcp->listener, tcp);
     tcp_accept(tcp->listener, on_accept);
     return 0;

@@ -60,6 +60,7 @@ struct kv_tcp {
         unsigned nr;
     } queues[KV_WAITS];
     uint64_t warned_ns;
+    bool was_exclusive; /* a transaction went on for several turns */
 };
 
 /* Listen on every address. 0; -XEN_ENOMEM; -XEN_EBUSY: the port is taken. */

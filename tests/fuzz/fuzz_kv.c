@@ -11,6 +11,8 @@
 // sources: apps/kv/kv_conn.c apps/kv/kv_command.c apps/kv/kv_strings.c
 // sources: apps/kv/kv_keys.c apps/kv/kv_admin.c apps/kv/kv_info.c
 // sources: apps/kv/kv_scan.c apps/kv/kv_glob.c apps/kv/kv_work.c
+// sources: apps/kv/kv_client.c apps/kv/kv_decimal.c apps/kv/kv_multi.c
+// sources: apps/kv/kv_table.c apps/kv/kv_watch.c
 // sources: apps/kv/kv_db.c apps/kv/kv_output.c apps/kv/kv_resp.c
 // sources: apps/kv/kv_journal.c apps/kv/kv_store.c apps/kv/kv_hash.c
 // sources: apps/kv/kv_text.c kernel/page.c xen/evtchn.c tests/fake/hv.c

@@ -11,13 +11,15 @@
 // sources: apps/kv/kv_manifest.c apps/kv/kv_conn.c apps/kv/kv_command.c
 // sources: apps/kv/kv_strings.c apps/kv/kv_keys.c apps/kv/kv_admin.c
 // sources: apps/kv/kv_info.c apps/kv/kv_scan.c apps/kv/kv_glob.c
-// sources: apps/kv/kv_work.c apps/kv/kv_db.c apps/kv/kv_output.c
-// sources: apps/kv/kv_resp.c apps/kv/kv_journal.c apps/kv/kv_store.c
-// sources: apps/kv/kv_hash.c apps/kv/kv_text.c fs/fs.c fs/requests.c
-// sources: fs/mounts.c disk/volume.c fs/cache.c fs/erofs.c fs/littlefs.c
-// sources: fs/littlefs_disk.c kernel/fiber.c kernel/fiber_switch.c
-// sources: kernel/loop.c kernel/page.c kernel/options.c kernel/log.c
-// sources: xen/evtchn.c tests/fake/fiber.c tests/fake/hv.c tests/fake/volume.c
+// sources: apps/kv/kv_work.c apps/kv/kv_client.c apps/kv/kv_decimal.c
+// sources: apps/kv/kv_multi.c apps/kv/kv_table.c apps/kv/kv_watch.c
+// sources: apps/kv/kv_db.c apps/kv/kv_output.c apps/kv/kv_resp.c
+// sources: apps/kv/kv_journal.c apps/kv/kv_store.c apps/kv/kv_hash.c
+// sources: apps/kv/kv_text.c fs/fs.c fs/requests.c fs/mounts.c disk/volume.c
+// sources: fs/cache.c fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
+// sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
+// sources: kernel/options.c kernel/log.c xen/evtchn.c tests/fake/fiber.c
+// sources: tests/fake/hv.c tests/fake/volume.c
 // sources: tests/unit/files_world.c erofs lfs
 #include "tests/unit/kv_digest.h"
 #include "tests/unit/test.h"

@@ -4,6 +4,8 @@
 // sources: apps/kv/kv_conn.c apps/kv/kv_command.c apps/kv/kv_strings.c
 // sources: apps/kv/kv_keys.c apps/kv/kv_admin.c apps/kv/kv_info.c
 // sources: apps/kv/kv_scan.c apps/kv/kv_glob.c apps/kv/kv_work.c
+// sources: apps/kv/kv_client.c apps/kv/kv_decimal.c apps/kv/kv_multi.c
+// sources: apps/kv/kv_table.c apps/kv/kv_watch.c
 // sources: apps/kv/kv_db.c apps/kv/kv_output.c apps/kv/kv_resp.c
 // sources: apps/kv/kv_journal.c apps/kv/kv_store.c apps/kv/kv_hash.c
 // sources: apps/kv/kv_text.c kernel/page.c xen/evtchn.c tests/fake/hv.c
@@ -195,6 +197,50 @@ static const char *const script[][2] = {
     {"SETRANGE none 5 \"\"", ":0\r\n"},
     {"SETRANGE a 536870912 z",
      "-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n"},
+    {"SET r hello", "+OK\r\n"},
+    {"GETRANGE r 1 3", "$3\r\nell\r\n"},
+    {"GETRANGE r -3 -1", "$3\r\nllo\r\n"},
+    {"GETRANGE r 0 -1", "$5\r\nhello\r\n"},
+    {"GETRANGE r -100 1", "$2\r\nhe\r\n"},
+    {"GETRANGE r -1 -100", "$0\r\n\r\n"},
+    {"GETRANGE r 4 99999999999", "$1\r\no\r\n"},
+    {"GETRANGE r 5 6", "$0\r\n\r\n"},
+    {"GETRANGE none 0 -1", "$0\r\n\r\n"},
+    {"SUBSTR r 0 0", "$1\r\nh\r\n"},
+    {"GETEX r EX 10", "$5\r\nhello\r\n"},
+    {"TTL r", ":10\r\n"},
+    {"GETEX r", "$5\r\nhello\r\n"},
+    {"TTL r", ":10\r\n"},
+    {"GETEX r PERSIST", "$5\r\nhello\r\n"},
+    {"TTL r", ":-1\r\n"},
+    {"GETEX r EX 0", "-ERR invalid expire time in 'getex' command\r\n"},
+    {"GETEX none EX 0", "$-1\r\n"},
+    {"GETEX r EX 1 PERSIST", "-ERR syntax error\r\n"},
+    {"GETEX r PXAT 5", "$5\r\nhello\r\n"},
+    {"GET r", "$-1\r\n"},
+    {"SET r 1 EX 10", "+OK\r\n"},
+    {"RENAME r r2", "+OK\r\n"},
+    {"TTL r2", ":10\r\n"},
+    {"RENAME r r2", "-ERR no such key\r\n"},
+    {"RENAME r2 r2", "+OK\r\n"},
+    {"RENAMENX r2 k", ":0\r\n"},
+    {"RENAMENX r2 r", ":1\r\n"},
+    {"GETDEL r", "$1\r\n1\r\n"},
+    {"GETDEL r", "$-1\r\n"},
+    {"MSETNX r 1 k 2", ":0\r\n"},
+    {"MSETNX r 1 r2 2", ":1\r\n"},
+    {"MSETNX r 1 k", "-ERR wrong number of arguments for 'msetnx' command"
+                     "\r\n"},
+    {"TOUCH r r2 none", ":2\r\n"},
+    {"DEL r r2", ":2\r\n"},
+    {"SET r 0.1", "+OK\r\n"},
+    {"INCRBYFLOAT r 0.2", "$3\r\n0.3\r\n"},
+    {"INCRBYFLOAT r -1.5e1", "$5\r\n-14.7\r\n"},
+    {"INCRBYFLOAT r 14.70", "$1\r\n0\r\n"},
+    {"INCRBYFLOAT r x", "-ERR value is not a valid float\r\n"},
+    {"INCRBYFLOAT k 1", "-ERR value is not a valid float\r\n"},
+    {"DEL r", ":1\r\n"},
+    {"EXPIRE a x Q", "-ERR Unsupported option Q\r\n"},
     {"EXISTS a a none", ":2\r\n"},
     {"TYPE a", "+string\r\n"},
     {"TYPE none", "+none\r\n"},
@@ -227,6 +273,8 @@ static const char *const script[][2] = {
     {"KEYS zz*", "*0\r\n"},
     {"SCAN 0 MATCH c COUNT 1000", "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nc\r\n"},
     {"SCAN 0 TYPE list COUNT 1000", "*2\r\n$1\r\n0\r\n*0\r\n"},
+    {"SET alone 1", "+OK\r\n"},
+    {"DEL alone", ":1\r\n"},
     {"SCAN x", "-ERR invalid cursor\r\n"},
     {"SCAN 0 COUNT 0", "-ERR syntax error\r\n"},
     {"SCAN 0 COUNT x", "-ERR value is not an integer or out of range\r\n"},
@@ -242,8 +290,39 @@ static const char *const script[][2] = {
     {"CONFIG GET nothing", "*0\r\n"},
     {"CONFIG RESETSTAT", "+OK\r\n"},
     {"CONFIG WHAT", "-ERR unknown subcommand 'WHAT'. Try CONFIG HELP.\r\n"},
-    {"COMMAND", "*0\r\n"},
+    {"CONFIG GET", "-ERR wrong number of arguments for 'config|get' command"
+                   "\r\n"},
     {"COMMAND DOCS", "*0\r\n"},
+    {"COMMAND INFO get none",
+     "*2\r\n*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n"
+     ":1\r\n:1\r\n*3\r\n+@read\r\n+@string\r\n+@fast\r\n*0\r\n*0\r\n*0\r\n"
+     "*-1\r\n"},
+    {"COMMAND INFO post", "*1\r\n*-1\r\n"},
+    {"COMMAND COUNT 1",
+     "-ERR wrong number of arguments for 'command|count' command\r\n"},
+    {"COMMAND LIST bad", "-ERR syntax error\r\n"},
+    {"COMMAND LIST FILTERBY PATTERN", "-ERR syntax error\r\n"},
+    {"COMMAND LIST FILTERBY PATTERN set*",
+     "*4\r\n$3\r\nset\r\n$5\r\nsetex\r\n$5\r\nsetnx\r\n$8\r\nsetrange\r\n"},
+    {"COMMAND LIST FILTERBY ACLCAT none", "*0\r\n"},
+    {"COMMAND LIST FILTERBY ACLCAT admin", "*1\r\n$12\r\nbgrewriteaof\r\n"},
+    {"COMMAND LIST FILTERBY MODULE any", "*0\r\n"},
+    {"INFO cluster", "$30\r\n# Cluster\r\ncluster_enabled:0\r\n\r\n"},
+    {"AUTH x", "-ERR AUTH <password> called without any password configured "
+               "for the default user. Are you sure your configuration is "
+               "correct?\r\n"},
+    {"AUTH default x", "+OK\r\n"},
+    {"AUTH x y", "-WRONGPASS invalid username-password pair or user is "
+                 "disabled.\r\n"},
+    {"AUTH x y z", "-ERR syntax error\r\n"},
+    {"CLIENT ID x",
+     "-ERR wrong number of arguments for 'client|id' command\r\n"},
+    {"CLIENT NOPE", "-ERR unknown subcommand 'NOPE'. Try CLIENT HELP.\r\n"},
+    {"CLIENT LIST x", "-ERR syntax error\r\n"},
+    {"CLIENT LIST TYPE x", "-ERR Unknown client type 'x'\r\n"},
+    {"CLIENT LIST TYPE pubsub", "$0\r\n\r\n"},
+    {"CLIENT LIST ID x", "-ERR Invalid client ID\r\n"},
+    {"CLIENT LIST ID 99", "$0\r\n\r\n"},
     {"CLIENT GETNAME", "$-1\r\n"},
     {"CLIENT SETNAME me", "+OK\r\n"},
     {"CLIENT GETNAME", "$2\r\nme\r\n"},
@@ -259,6 +338,9 @@ static const char *const script[][2] = {
     {"FLUSHDB ASYNC", "+OK\r\n"},
     {"FLUSHALL now", "-ERR syntax error\r\n"},
     {"DBSIZE", ":0\r\n"},
+    {"RANDOMKEY", "$-1\r\n"},
+    {"SET alone 1", "+OK\r\n"},
+    {"RANDOMKEY", "$5\r\nalone\r\n"},
     {"GET", "-ERR wrong number of arguments for 'get' command\r\n"},
     {"Get a b", "-ERR wrong number of arguments for 'get' command\r\n"},
     {"NONSENSE", "-ERR unknown command 'NONSENSE', with args beginning with: "
@@ -317,6 +399,119 @@ static void info_has_its_sections(void **state)
     assert_int_equal(strlen(strchr(out, '\n') + 1), len + 2);
     ask("INFO keyspace\r\n");
     assert_null(strstr(out, "# Server"));
+}
+
+static void every_command_tells_of_itself(void **state)
+{
+    char head[16];
+    int len;
+
+    (void)state;
+    len = sprintf(head, "*%u\r\n", kv_nr_commands - 2); /* two are none */
+    assert_memory_equal(ask("COMMAND\r\n"), head, len);
+    assert_memory_equal(ask("COMMAND INFO\r\n"), head, len);
+    assert_memory_equal(ask("COMMAND LIST\r\n"), head, len);
+    assert_null(strstr(out, "post"));
+    for (unsigned i = 1; i < kv_nr_commands; i++)
+        assert_true(strcmp(kv_commands[i - 1].name, kv_commands[i].name) < 0);
+}
+
+static void random_keys_are_all_of_them(void **state)
+{
+    unsigned seen = 0;
+    char line[32];
+
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        snprintf(line, sizeof(line), "SET %u x%s", i, i ? "" : " PX 1");
+        expect(line, "+OK\r\n");
+    }
+    kv.store.now_ms += 10;
+    for (unsigned i = 0; i < 400; i++)
+        seen |= 1u << (ask("RANDOMKEY\r\n")[4] - '0');
+    assert_int_equal(seen, 0xfe); /* all but the one that is gone */
+}
+
+static void clients_are_listed(void **state)
+{
+    struct kv_conn other;
+    char name[] = "CLIENT SETNAME other\r\n";
+
+    (void)state;
+    kv_conn_init(&other, &kv);
+    kv_conn_receive(&other, name, sizeof(name) - 1);
+    kv.now_us += 5000000;
+    ask("CLIENT LIST\r\n");
+    assert_non_null(strstr(out, "id=1 addr= laddr= fd=1 name= age=5 idle=0 "
+                                "flags=N db=0 "));
+    assert_non_null(strstr(out, "cmd=client|list user=default"));
+    assert_non_null(strstr(out, "id=2 addr= laddr= fd=2 name=other age=5 "
+                                "idle=5 "));
+    ask("CLIENT LIST ID 2 7\r\n");
+    assert_null(strstr(out, "id=1"));
+    assert_non_null(strstr(out, "id=2"));
+    ask("CLIENT INFO\r\n");
+    assert_non_null(strstr(out, "id=1"));
+    assert_null(strstr(out, "id=2"));
+    kv_conn_end(&other);
+    assert_null(strstr(ask("CLIENT LIST\r\n"), "id=2"));
+}
+
+/* ---- A password */
+
+static void strangers_may_only_say_the_password(void **state)
+{
+    static const char refused[] = "-NOAUTH Authentication required.\r\n";
+    static const char wrong[] = "-WRONGPASS invalid username-password pair or "
+                                "user is disabled.\r\n";
+
+    (void)state;
+    close_kv();
+    open_kv();
+    kv.password = "secret";
+    conn.is_known = false;
+    expect("GET k", refused);
+    expect("PING", refused);
+    expect("MULTI", refused);
+    expect("COMMAND", refused);
+    expect("NOPE", "-ERR unknown command 'NOPE', with args beginning with: "
+                   "\r\n");
+    expect("AUTH secre", wrong);
+    expect("AUTH secrett", wrong);
+    expect("AUTH secretsecret", wrong);
+    expect("AUTH \"\"", wrong);
+    expect("AUTH other secret", wrong);
+    assert_memory_equal(ask("HELLO 2\r\n"), "-NOAUTH HELLO must be called", 28);
+    expect("HELLO 2 AUTH default nope", wrong);
+    expect("GET k", refused);
+    assert_int_equal(kv.stats.strangers, 6);
+    assert_memory_equal(ask("HELLO 2 AUTH default secret SETNAME x\r\n"),
+                        "*14\r\n", 5);
+    expect("GET k", "$-1\r\n");
+    conn.is_known = false;
+    expect("AUTH secret", "+OK\r\n");
+    expect("GET k", "$-1\r\n");
+    expect("AUTH nope", wrong); /* and stays known, as in Redis */
+    expect("GET k", "$-1\r\n");
+}
+
+static void strangers_may_not_send_much(void **state)
+{
+    static const char *const tries[][2] = {
+        {"*11\r\n", "-ERR Protocol error: unauthenticated multibulk length"
+                    "\r\n"},
+        {"*2\r\n$16385\r\n",
+         "-ERR Protocol error: unauthenticated bulk length\r\n"},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < array_size(tries); i++) {
+        close_kv();
+        open_kv();
+        conn.is_known = false;
+        assert_string_equal(ask(tries[i][0]), tries[i][1]);
+        assert_true(conn.is_closing);
+    }
 }
 
 /* ---- Requests in pieces */
@@ -687,6 +882,299 @@ static void long_commands_share_the_memory_of_requests(void **state)
     kv_conn_end(&other);
 }
 
+/* ---- Transactions */
+
+/* What another client says; its answer is not looked at. */
+static void other_says(const char *request)
+{
+    struct kv_conn other;
+    char copy[128];
+
+    strcpy(copy, request);
+    kv_conn_init(&other, &kv);
+    assert_int_equal(kv_conn_receive(&other, copy, strlen(copy)), strlen(copy));
+    kv_conn_end(&other);
+}
+
+static void a_transaction_is_done_at_exec(void **state)
+{
+    (void)state;
+    expect("EXEC", "-ERR EXEC without MULTI\r\n");
+    expect("DISCARD", "-ERR DISCARD without MULTI\r\n");
+    expect("MULTI", "+OK\r\n");
+    expect("MULTI", "-ERR MULTI calls can not be nested\r\n");
+    expect("WATCH k", "-ERR WATCH inside MULTI is not allowed\r\n");
+    expect("SET k 1", "+QUEUED\r\n");
+    expect("INCR k", "+QUEUED\r\n");
+    expect("INCRBY k x", "+QUEUED\r\n");
+    expect("KEYS *", "+QUEUED\r\n");
+    expect("UNWATCH", "+QUEUED\r\n");
+    assert_null(kv_store_find(&kv.store, KV_TEXT("k")));
+    expect("EXEC", "*5\r\n+OK\r\n:2\r\n-ERR value is not an integer or out "
+                   "of range\r\n*1\r\n$1\r\nk\r\n+OK\r\n");
+    expect("MULTI", "+OK\r\n");
+    expect("EXEC", "*0\r\n");
+    expect("MULTI", "+OK\r\n");
+    expect("SET k 9", "+QUEUED\r\n");
+    expect("DISCARD", "+OK\r\n");
+    expect("GET k", "$1\r\n2\r\n");
+    assert_int_equal(conn.multi.bytes, 0);
+}
+
+static void what_cannot_be_queued_spoils_it(void **state)
+{
+    static const char *const bad[] = {"GET", "NOPE", "SET k"};
+
+    (void)state;
+    for (unsigned i = 0; i < array_size(bad); i++) {
+        char line[32];
+
+        expect("MULTI", "+OK\r\n");
+        expect("SET k 1", "+QUEUED\r\n");
+        snprintf(line, sizeof(line), "%s\r\n", bad[i]);
+        assert_int_equal(ask(line)[0], '-');
+        expect("EXEC", "-EXECABORT Transaction discarded because of previous "
+                       "errors.\r\n");
+    }
+    expect("MULTI", "+OK\r\n");
+    expect("EXEC x", "-EXECABORT Transaction discarded because of: wrong "
+                     "number of arguments for 'exec' command\r\n");
+    expect("EXEC", "-ERR EXEC without MULTI\r\n");
+    expect("EXISTS k", ":0\r\n");
+    /* Errors outside of one do not count. */
+    expect("MULTI", "+OK\r\n");
+    expect("EXEC", "*0\r\n");
+}
+
+static void what_is_in_the_way_discards_all_of_it(void **state)
+{
+    size_t max = kv.memory_max;
+
+    (void)state;
+    expect("MULTI", "+OK\r\n");
+    expect("DEL k", "+QUEUED\r\n");
+    expect("SET k 1", "+QUEUED\r\n");
+    kv.memory_max = 1;
+    expect("EXEC", "-EXECABORT Transaction discarded because of: OOM command "
+                   "not allowed when used memory > 'maxmemory'.\r\n");
+    kv.memory_max = max;
+    expect("MULTI", "+OK\r\n");
+    expect("DEL k", "+QUEUED\r\n");
+    kv.journal.error = -XEN_EIO;
+    expect("EXEC", "-EXECABORT Transaction discarded because of: MISCONF "
+                   "Errors writing to the AOF file: Input/output error\r\n");
+    expect("MULTI", "+OK\r\n");
+    expect("GET k", "+QUEUED\r\n");
+    expect("EXEC", "*1\r\n$-1\r\n"); /* it changes nothing */
+    kv.journal.error = 0;
+    kv.is_loading = true;
+    expect("MULTI", "+OK\r\n");
+    expect("TIME", "+QUEUED\r\n");
+    assert_memory_equal(ask("EXEC\r\n"), "*1\r\n*2\r\n", 8);
+}
+
+/* What each of these does to a key that is watched: the answer of EXEC. */
+static void a_watched_key_that_changes_stops_exec(void **state)
+{
+    static const struct {
+        const char *request;
+        bool stops;
+    } tries[] = {
+        {"SET k 1", true},         {"INCR k", true},
+        {"DEL k", true},           {"APPEND k 1", true},
+        {"SETRANGE k 0 5", true},  {"EXPIRE k 100", true},
+        {"PERSIST e", true},       {"RENAME k x", true},
+        {"RENAME x k", true},      {"FLUSHALL", true},
+        {"GETDEL k", true},        {"GETEX k EX 5", true},
+        {"SET none 1", true},      {"MSET a 1 k 2", true},
+        {"EXPIRE k -1", true},     {"GET k", false},
+        {"SET other 1", false},    {"SET k 1 NX", false},
+        {"MSETNX k 1 a 2", false}, {"PERSIST k", false},
+        {"DEL none", false},       {"GETEX k", false},
+        {"RENAME k k", false},     {"TOUCH k", false},
+        {"STRLEN k", false},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < array_size(tries); i++) {
+        char line[64];
+
+        expect("FLUSHALL", "+OK\r\n");
+        expect("MSET k 5 x 6", "+OK\r\n");
+        expect("SET e 5 EX 1000", "+OK\r\n");
+        expect("WATCH k none e k", "+OK\r\n");
+        snprintf(line, sizeof(line), "%s\r\n", tries[i].request);
+        other_says(line);
+        expect("MULTI", "+OK\r\n");
+        expect("PING", "+QUEUED\r\n");
+        ask("EXEC\r\n");
+        if (strcmp(out, tries[i].stops ? "*-1\r\n" : "*1\r\n+PONG\r\n"))
+            fail_msg("%s: %s", tries[i].request, out);
+        assert_int_equal(conn.multi.bytes, 0);
+        assert_null(kv.store.changed);
+    }
+}
+
+static void a_watched_key_that_expires_stops_exec(void **state)
+{
+    (void)state;
+    for (unsigned is_removed = 0; is_removed < 2; is_removed++) {
+        expect("SET k 1 PX 100", "+OK\r\n");
+        expect("WATCH k", "+OK\r\n");
+        kv.store.now_ms += 200;
+        if (is_removed)
+            kv_store_expire(&kv.store, 1000);
+        expect("MULTI", "+OK\r\n");
+        expect("EXEC", "*-1\r\n");
+    }
+    /* One that had expired by then was not there. */
+    expect("SET k 1 PX 100", "+OK\r\n");
+    kv.store.now_ms += 200;
+    expect("WATCH k", "+OK\r\n");
+    kv_store_expire(&kv.store, 1000);
+    expect("MULTI", "+OK\r\n");
+    expect("EXEC", "*0\r\n");
+}
+
+static void watching_ends(void **state)
+{
+    static const char *const ends[] = {"UNWATCH\r\n", "MULTI\r\nDISCARD\r\n",
+                                       "MULTI\r\nEXEC\r\n"};
+
+    (void)state;
+    for (unsigned i = 0; i < array_size(ends); i++) {
+        expect("WATCH k l m", "+OK\r\n");
+        assert_non_null(kv.store.changed);
+        ask(ends[i]);
+        other_says("SET k 1\r\n");
+        assert_null(kv.store.changed);
+        expect("MULTI", "+OK\r\n");
+        expect("EXEC", "*0\r\n");
+    }
+    /* Its own change counts as well; and UNWATCH forgives it. */
+    expect("WATCH k", "+OK\r\n");
+    expect("SET k 1", "+OK\r\n");
+    expect("MULTI", "+OK\r\n");
+    expect("EXEC", "*-1\r\n");
+    expect("WATCH k", "+OK\r\n");
+    expect("SET k 1", "+OK\r\n");
+    expect("UNWATCH", "+OK\r\n");
+    expect("MULTI", "+OK\r\n");
+    expect("EXEC", "*0\r\n");
+}
+
+static void many_may_watch_one_key(void **state)
+{
+    enum { NR = 20 };
+    static struct kv_conn others[NR];
+
+    (void)state;
+    for (unsigned i = 0; i < NR; i++) {
+        char watch[] = "WATCH a k b\r\n";
+
+        kv_conn_init(&others[i], &kv);
+        kv_conn_receive(&others[i], watch, sizeof(watch) - 1);
+    }
+    for (unsigned i = 0; i < NR; i += 3) { /* some go, in any order */
+        kv_conn_end(&others[i]);
+        assert_int_equal(kv.watched.table.nr_keys, 3);
+    }
+    expect("SET k 1", "+OK\r\n");
+    assert_null(kv.store.changed);
+    for (unsigned i = 0; i < NR; i++) {
+        if (i % 3 == 0)
+            continue;
+        assert_true(others[i].multi.has_changed);
+        kv_conn_end(&others[i]);
+    }
+}
+
+static void transactions_share_the_memory_of_requests(void **state)
+{
+    static char line[1100] = "SET k ";
+    unsigned nr = 0;
+
+    (void)state;
+    memset(line + 6, 'x', 1000);
+    strcpy(line + 1006, "\r\n");
+    kv.held_max = 20000;
+    expect("MULTI", "+OK\r\n");
+    while (!strcmp(ask(line), "+QUEUED\r\n"))
+        assert_true(++nr < 22);
+    assert_string_equal(
+        out, "-ERR no memory for a transaction of this length now\r\n");
+    assert_true(nr > 15);
+    expect("EXEC", "-EXECABORT Transaction discarded because of previous "
+                   "errors.\r\n");
+    assert_int_equal(kv.held_bytes, 0);
+    for (nr = 0; !strcmp(out, "+OK\r\n") || !nr; nr++) {
+        snprintf(line, sizeof(line), "WATCH key:%u\r\n", nr);
+        ask(line);
+        assert_true(nr < 200);
+    }
+    assert_string_equal(out, "-ERR no memory to watch so many keys\r\n");
+    assert_true(nr > 50);
+    expect("UNWATCH", "+OK\r\n");
+    assert_int_equal(kv.held_bytes, 0);
+}
+
+/* An EXEC of several turns, of which this is the first. */
+static void begin_long_exec(void)
+{
+    char exec[] = "EXEC\r\n";
+
+    fill(5000);
+    expect("MULTI", "+OK\r\n");
+    expect("SET a 1", "+QUEUED\r\n");
+    for (unsigned i = 0; i < 3; i++)
+        expect("KEYS none", "+QUEUED\r\n");
+    expect("SET b 2", "+QUEUED\r\n");
+    out_bytes = 0;
+    kv_work_turn(&kv);
+    kv_conn_receive(&conn, exec, sizeof(exec) - 1);
+    assert_true(kv_conn_is_working(&conn));
+    assert_non_null(kv_store_find(&kv.store, KV_TEXT("a")));
+}
+
+static void while_exec_goes_on_nobody_else_is_served(void **state)
+{
+    struct kv_conn other;
+    char get[] = "GET b\r\n";
+    unsigned turns = 0;
+
+    (void)state;
+    kv_conn_init(&other, &kv);
+    begin_long_exec();
+    for (; kv_conn_is_working(&conn); turns++) {
+        assert_ptr_equal(kv.exclusive, &conn);
+        assert_int_equal(kv_conn_receive(&other, get, sizeof(get) - 1), 0);
+        kv_work_turn(&kv);
+        kv_conn_continue(&conn);
+        assert_true(kv.steps_left > -100);
+    }
+    assert_true(turns > 3);
+    assert_null(kv.exclusive);
+    take_output();
+    assert_string_equal(out, "*5\r\n+OK\r\n*0\r\n*0\r\n*0\r\n+OK\r\n");
+    assert_int_equal(kv_conn_receive(&other, get, sizeof(get) - 1), 7);
+    assert_int_equal(kv_output_bytes(&other.out), 7);
+    kv_conn_end(&other);
+}
+
+static void who_goes_during_exec_leaves_it_done(void **state)
+{
+    (void)state;
+    begin_long_exec();
+    kv_conn_end(&conn);
+    assert_null(kv.exclusive);
+    assert_non_null(kv_store_find(&kv.store, KV_TEXT("b")));
+    kv_conn_init(&conn, &kv);
+    begin_long_exec();
+    kv_conn_end_exclusive(&kv);
+    assert_null(kv.exclusive);
+    assert_false(kv_conn_is_working(&conn));
+}
+
 /* ---- The journal */
 
 static void note_to(const char *policy)
@@ -697,13 +1185,19 @@ static void note_to(const char *policy)
     nr_wakes = 0;
 }
 
-static void expect_noted(const char *request, const char *noted)
+static void expect_journal(const char *noted, size_t len)
 {
-    ask_bytes(request, strlen(request));
-    assert_int_equal(kv.journal.used, strlen(noted));
-    assert_memory_equal(kv.journal.bytes, noted, strlen(noted));
+    assert_int_equal(kv.journal.used, len);
+    assert_memory_equal(kv.journal.bytes, noted, len);
     kv.journal.used = 0;
 }
+
+/* `noted` is a literal: it may have NULs in it. */
+#define expect_noted(request, noted)              \
+    do {                                          \
+        ask(request);                             \
+        expect_journal(noted, sizeof(noted) - 1); \
+    } while (0)
 
 static void commands_are_noted_by_what_they_made(void **state)
 {
@@ -716,15 +1210,64 @@ static void commands_are_noted_by_what_they_made(void **state)
     expect_noted("INCR k\r\n", "*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\n7\r\n"
                                "$4\r\nPXAT\r\n$7\r\n1005000\r\n");
     expect_noted("APPEND k xy\r\n",
+                 "*1\r\n$5\r\nMULTI\r\n"
                  "*4\r\n$8\r\nSETRANGE\r\n$1\r\nk\r\n$1\r\n1\r\n$2\r\nxy\r\n"
-                 "*3\r\n$9\r\nPEXPIREAT\r\n$1\r\nk\r\n$7\r\n1005000\r\n");
+                 "*3\r\n$9\r\nPEXPIREAT\r\n$1\r\nk\r\n$7\r\n1005000\r\n"
+                 "*1\r\n$4\r\nEXEC\r\n");
     expect_noted("PERSIST k\r\n", "*2\r\n$7\r\nPERSIST\r\n$1\r\nk\r\n");
     expect_noted("SETRANGE s 2 x\r\n",
-                 "*2\r\n$3\r\nDEL\r\n$1\r\ns\r\n"
-                 "*4\r\n$8\r\nSETRANGE\r\n$1\r\ns\r\n$1\r\n2\r\n$1\r\nx\r\n");
+                 "*1\r\n$5\r\nMULTI\r\n*2\r\n$3\r\nDEL\r\n$1\r\ns\r\n"
+                 "*4\r\n$8\r\nSETRANGE\r\n$1\r\ns\r\n$1\r\n2\r\n$1\r\nx\r\n"
+                 "*1\r\n$4\r\nEXEC\r\n");
+    expect_noted("RENAME s t\r\n",
+                 "*1\r\n$5\r\nMULTI\r\n"
+                 "*3\r\n$3\r\nSET\r\n$1\r\nt\r\n$3\r\n\0\0x\r\n"
+                 "*2\r\n$3\r\nDEL\r\n$1\r\ns\r\n*1\r\n$4\r\nEXEC\r\n");
+    expect_noted("GETEX t PX 5000\r\n",
+                 "*3\r\n$9\r\nPEXPIREAT\r\n$1\r\nt\r\n$7\r\n1005000\r\n");
+    expect_noted("GETEX t PERSIST\r\n", "*2\r\n$7\r\nPERSIST\r\n$1\r\nt\r\n");
+    expect_noted("GETDEL t\r\n", "*2\r\n$3\r\nDEL\r\n$1\r\nt\r\n");
+    expect_noted("MSETNX s 1\r\n",
+                 "*3\r\n$4\r\nMSET\r\n$1\r\ns\r\n$1\r\n1\r\n");
+    expect_noted("INCRBYFLOAT s 0.5\r\n",
+                 "*3\r\n$3\r\nSET\r\n$1\r\ns\r\n$3\r\n1.5\r\n");
     expect_noted("EXPIRE k -1\r\n", "*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n");
     expect_noted("DEL k\r\nGET s\r\nSET s 1 NX\r\nEXPIRE k 1\r\n", "");
     expect_noted("FLUSHALL\r\n", "*1\r\n$8\r\nFLUSHALL\r\n");
+}
+
+static void a_transaction_is_noted_as_one(void **state)
+{
+    (void)state;
+    note_to("everysec");
+    ask("MULTI\r\nSET k 5\r\nGET k\r\nAPPEND k x\r\nDEL none\r\n");
+    assert_int_equal(kv.journal.used, 0);
+    expect_noted("EXEC\r\n",
+                 "*1\r\n$5\r\nMULTI\r\n"
+                 "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\n5\r\n"
+                 "*4\r\n$8\r\nSETRANGE\r\n$1\r\nk\r\n$1\r\n1\r\n$1\r\nx\r\n"
+                 "*1\r\n$4\r\nEXEC\r\n");
+    expect_noted("MULTI\r\nGET k\r\nDEL none\r\nEXEC\r\n", "");
+}
+
+static void a_transaction_that_goes_on_is_not_taken(void **state)
+{
+    (void)state;
+    note_to("always");
+    begin_long_exec();
+    assert_int_equal(kv.journal.depth, 1);
+    nr_wakes = 0;
+    while (kv_conn_is_working(&conn)) {
+        assert_false(kv_conn_is_idle(&conn));
+        kv_work_turn(&kv);
+        kv_conn_continue(&conn);
+    }
+    assert_int_equal(kv.journal.depth, 0);
+    assert_int_equal(nr_wakes, 1); /* at its end */
+    take_output();
+    assert_string_equal(out, ""); /* before the batch is written */
+    assert_true(kv_conn_is_withheld(&conn));
+    kv.journal.used = 0;
 }
 
 static void with_always_answers_wait_for_their_batch(void **state)
@@ -818,6 +1361,11 @@ int main(void)
         on_kv(commands_answer_as_redis_does),
         on_kv(hello_tells_of_version_2),
         on_kv(info_has_its_sections),
+        on_kv(every_command_tells_of_itself),
+        on_kv(random_keys_are_all_of_them),
+        on_kv(clients_are_listed),
+        on_kv(strangers_may_only_say_the_password),
+        on_kv(strangers_may_not_send_much),
         on_kv(a_request_may_be_split_anywhere),
         on_kv(protocol_errors_end_the_connection),
         on_kv(an_inline_request_has_a_longest),
@@ -834,7 +1382,19 @@ int main(void)
         on_kv(all_clients_share_the_steps_of_a_turn),
         on_kv(a_pattern_has_a_longest),
         on_kv(long_commands_share_the_memory_of_requests),
+        on_kv(a_transaction_is_done_at_exec),
+        on_kv(what_cannot_be_queued_spoils_it),
+        on_kv(what_is_in_the_way_discards_all_of_it),
+        on_kv(a_watched_key_that_changes_stops_exec),
+        on_kv(a_watched_key_that_expires_stops_exec),
+        on_kv(watching_ends),
+        on_kv(many_may_watch_one_key),
+        on_kv(transactions_share_the_memory_of_requests),
+        on_kv(while_exec_goes_on_nobody_else_is_served),
+        on_kv(who_goes_during_exec_leaves_it_done),
         on_kv(commands_are_noted_by_what_they_made),
+        on_kv(a_transaction_is_noted_as_one),
+        on_kv(a_transaction_that_goes_on_is_not_taken),
         on_kv(with_always_answers_wait_for_their_batch),
         on_kv(who_came_after_the_batch_began_waits_for_the_next),
         on_kv(a_full_journal_is_waited_for),

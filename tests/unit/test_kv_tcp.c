@@ -5,9 +5,11 @@
 // sources: apps/kv/kv_tcp.c apps/kv/kv_conn.c apps/kv/kv_command.c
 // sources: apps/kv/kv_strings.c apps/kv/kv_keys.c apps/kv/kv_admin.c
 // sources: apps/kv/kv_info.c apps/kv/kv_scan.c apps/kv/kv_glob.c
-// sources: apps/kv/kv_work.c apps/kv/kv_db.c apps/kv/kv_output.c
-// sources: apps/kv/kv_resp.c apps/kv/kv_journal.c apps/kv/kv_store.c
-// sources: apps/kv/kv_hash.c apps/kv/kv_text.c lan
+// sources: apps/kv/kv_work.c apps/kv/kv_client.c apps/kv/kv_decimal.c
+// sources: apps/kv/kv_multi.c apps/kv/kv_table.c apps/kv/kv_watch.c
+// sources: apps/kv/kv_db.c apps/kv/kv_output.c apps/kv/kv_resp.c
+// sources: apps/kv/kv_journal.c apps/kv/kv_store.c apps/kv/kv_hash.c
+// sources: apps/kv/kv_text.c lan
 #include "tests/unit/lan.h"
 
 #include <stdio.h>
