@@ -183,9 +183,21 @@ const char *kv_command_obstacle(struct kv_call *call, unsigned flags,
 }
 
 /* What has no business in a file might wait for a client that is not there. */
+static bool changes(const struct kv_command *command)
+{
+    return command->flags & KV_WRITES || command->run == kv_admin_select;
+}
+
+bool kv_command_is_noted(const struct kv_text *words, unsigned nr)
+{
+    const struct kv_command *command = nr ? kv_command_find(words[0]) : NULL;
+
+    return command && has_arity(command->arity, nr) && changes(command);
+}
+
 static bool is_for_file(struct kv_call *call, const struct kv_command *command)
 {
-    if (command->flags & KV_WRITES || command->run == kv_admin_select)
+    if (changes(command))
         return true;
     kv_output_error(call->out, "ERR '%s' changes nothing", command->name);
     return false;

@@ -62,6 +62,8 @@ extern const struct kv_command kv_commands[];
 extern const unsigned kv_nr_commands;
 
 const struct kv_command *kv_command_find(struct kv_text word);
+/* May a file have a command of these words? */
+bool kv_command_is_noted(const struct kv_text *words, unsigned nr);
 /* Do one that may be done; its words are those it was checked with. */
 void kv_command_do(struct kv_call *call, const struct kv_command *command);
 /* May commands with these flags be done now, whose words have so many bytes?

@@ -441,9 +441,11 @@ static const char *replay_multi(struct kv_load *load, size_t at, size_t end)
 }
 
 /* The command that was read ends at load->seen; *at is where what was not done
- * begins. What is wrong, or NULL. */
+ * begins. What is wrong, or NULL. In a transaction that is looked for at once:
+ * a damaged EXEC must not make a torn end of all that follows. */
 static const char *replay_read(struct kv_load *load, size_t *at)
 {
+    const struct kv_words *words = &load->aof->kv->words;
     const char *error = NULL;
 
     if (is_word(load, "multi")) {
@@ -455,7 +457,8 @@ static const char *replay_read(struct kv_load *load, size_t *at)
             return "the end of a transaction that has no beginning";
         load->is_multi = false;
         error = replay_multi(load, *at, load->seen);
-    } else if (!load->is_multi && !replay(load)) {
+    } else if (load->is_multi ? !kv_command_is_noted(words->at, words->nr)
+                              : !replay(load)) {
         error = cannot_be_done;
     }
     if (!error && !load->is_multi)

@@ -31,6 +31,7 @@
 #include "apps/kv/kv_conn.h"
 #include "apps/kv/kv_load.h"
 #include "apps/kv/kv_rewrite.h"
+#include "apps/kv/kv_work.h"
 #include "tests/unit/files_world.h"
 
 #define NEW     "mount=xvda:littlefs:/:new"
@@ -47,6 +48,7 @@ static struct kv_conn conn;
 static char out[65536];
 static size_t out_bytes;
 static bool is_loaded, is_stopped, was_reset;
+static bool may_cut; /* kv.damaged=cut */
 static int load_status;
 static unsigned nr_answered; /* while there was power */
 
@@ -108,6 +110,7 @@ static int kv_up(enum kv_policy policy)
         .loop = &files.loop,
         .place = "",
         .policy = policy,
+        .goes_on = may_cut,
         .rewrite_bytes = 1 << 20,
         .batch_begins = on_batch_begins,
         .batch_ends = on_batch_ends,
@@ -184,7 +187,10 @@ static void say(const char *request)
     memcpy(copy, request, len);
     memcpy(copy + len, "\r\n", 2);
     out_bytes = 0;
+    kv_work_turn(&kv);
     assert_int_equal(kv_conn_receive(&conn, copy, len + 2), len + 2);
+    while (kv_conn_is_working(&conn) && kv_conn_continue(&conn))
+        kv_work_turn(&kv);
     take_output();
 }
 
@@ -202,7 +208,7 @@ static void expect(const char *request, const char *answer)
         fail_msg("%s: %s instead of %s", request, out, answer);
 }
 
-#define HISTORY_MAX 3000
+#define HISTORY_MAX 20000
 
 static uint64_t history[HISTORY_MAX]; /* after so many commands */
 static unsigned nr_done;
@@ -232,23 +238,52 @@ static void check_history(unsigned least)
              nr_answered);
 }
 
-static void do_randomly(void)
+/* A transaction: what is there changes when EXEC is done, and not before. Each
+ * line of an answer has its place in the history. */
+static void do_transaction(void)
 {
-    static const char *const formats[] = {
-        "SET k:%u %u",        "INCRBY c:%u %u",        "APPEND k:%u x%u",
-        "DEL k:%u",           "SET k:%u %u PX 100000", "PEXPIRE k:%u 10%u",
-        "PERSIST k:%u",       "SETRANGE k:%u 3 %u",    "APPEND long:%u y%u",
-        "MSET k:%u a k:1 b%u"};
+    static const char *const formats[] = {"SET k:%u %u", "APPEND k:%u x%u",
+                                          "INCRBY c:%u %u", "SET t:%u %u"};
+    unsigned nr = 1 + fake_random_below(4);
     char line[64];
 
-    if (fake_chance(1))
-        strcpy(line, "FLUSHALL");
-    else
+    say("MULTI");
+    note();
+    for (unsigned i = 0; i < nr; i++) {
         snprintf(line, sizeof(line),
                  formats[fake_random_below(array_size(formats))],
                  fake_random_below(KEYS), 10 + fake_random_below(1000));
-    say(line);
-    note();
+        say(line);
+        note();
+    }
+    say("EXEC");
+    for (unsigned i = 0; i < 1 + nr; i++)
+        note();
+}
+
+static void do_randomly(void)
+{
+    static const char *const formats[] = {
+        "SET k:%u %u",           "INCRBY c:%u %u",
+        "APPEND k:%u x%u",       "DEL k:%u",
+        "SET k:%u %u PX 100000", "PEXPIRE k:%u 10%u",
+        "PERSIST k:%u",          "SETRANGE k:%u 3 %u",
+        "APPEND long:%u y%u",    "MSET k:%u a k:1 b%u",
+        "RENAME k:%u k:0"};
+    char line[64];
+
+    if (fake_chance(10)) {
+        do_transaction();
+    } else {
+        if (fake_chance(1))
+            strcpy(line, "FLUSHALL");
+        else
+            snprintf(line, sizeof(line),
+                     formats[fake_random_below(array_size(formats))],
+                     fake_random_below(KEYS), 10 + fake_random_below(1000));
+        say(line);
+        note();
+    }
     for (unsigned i = 0; i < 50 && !out_bytes && !fake_volume.is_cut; i++) {
         loop_turn(&files.loop);
         take_output();
@@ -493,9 +528,18 @@ static size_t whole_bytes;
 /* Some commands; history has what there is after each. */
 static void make_file(void)
 {
-    static const char *const lines[] = {
-        "SET a 1", "MSET b 2 c 3",       "INCR a",        "APPEND b hello",
-        "DEL c",   "SET d \"x\\r\\ny\"", "PEXPIRE d 5000"};
+    static const char *const lines[] = {"SET a 1",
+                                        "MSET b 2 c 3",
+                                        "INCR a",
+                                        "APPEND b more",
+                                        "MULTI",
+                                        "SET a 7",
+                                        "DEL b",
+                                        "EXEC",
+                                        "DEL c",
+                                        "RENAME a f",
+                                        "SET d \"x\\r\\ny\"",
+                                        "PEXPIRE d 5000"};
 
     assert_int_equal(kv_up(KV_ALWAYS), 0);
     begin_history();
@@ -567,6 +611,70 @@ static void damage_is_cut_off_when_that_is_wished(void **state)
     assert_true(files_logged("kv.damaged=cut"));
     kv = (struct kv){0};
     assert_int_equal(kv_up(KV_ALWAYS), -XEN_EIO);
+    kv_down();
+}
+
+#define WORD(text, len) "$" #len "\r\n" text "\r\n"
+#define MULTI           "*1\r\n" WORD("MULTI", 5)
+#define EXEC            "*1\r\n" WORD("EXEC", 4)
+#define SET(key, value) "*3\r\n" WORD("SET", 3) WORD(key, 1) WORD(value, 1)
+
+/* A transaction of which a command cannot be done is left out as a whole,
+ * though the ones before it were done by then. */
+static void a_damaged_transaction_is_cut_off_as_a_whole(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t kept;
+    } files_[] = {
+        {SET("a", "x") MULTI SET("b", "1") "*2\r\n" WORD("INCR", 4) WORD("a", 1)
+             EXEC SET("c", "3"),
+         sizeof(SET("a", "x")) - 1},
+        {SET("a", "x") MULTI SET("b", "1") MULTI SET("a", "2") EXEC EXEC,
+         sizeof(SET("a", "x")) - 1},
+        {SET("a", "x") EXEC SET("b", "1"), sizeof(SET("a", "x")) - 1},
+    };
+
+    (void)state;
+    make_file();
+    for (unsigned i = 0; i < array_size(files_); i++) {
+        may_cut = false;
+        write_file(INCR, files_[i].text, strlen(files_[i].text));
+        assert_int_equal(kv_up(KV_ALWAYS), -XEN_EIO);
+        kv_down();
+        may_cut = true;
+        for (unsigned again = 0; again < 2; again++) {
+            assert_int_equal(kv_up(KV_ALWAYS), 0);
+            expect("MGET a b c", "*3\r\n$1\r\nx\r\n$-1\r\n$-1\r\n");
+            kv_down();
+            assert_int_equal(file_bytes(INCR), files_[i].kept);
+        }
+    }
+    may_cut = false;
+}
+
+/* Longer than what is read at once. */
+static void a_long_transaction_is_loaded(void **state)
+{
+    uint64_t before;
+    char line[512];
+
+    (void)state;
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    expect("MULTI", "+OK\r\n");
+    memset(line, 'x', sizeof(line));
+    for (unsigned i = 0; i < 1000; i++) {
+        line[sprintf(line, "SET key:%u", i)] = ' ';
+        line[500] = '\0';
+        expect(line, "+QUEUED\r\n");
+    }
+    say("EXEC");
+    fake_run_until(&files.loop, (take_output(), out_bytes), WAIT_NS);
+    before = kv_digest(&kv.store);
+    kv_down();
+    assert_true(file_bytes(INCR) > 4 * KV_LOAD_PIECE);
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    assert_true(kv_digest(&kv.store) == before);
     kv_down();
 }
 
@@ -742,6 +850,8 @@ int main(void)
         on_disk(a_torn_end_is_cut_off_at_every_byte),
         on_disk(damage_in_the_middle_is_refused),
         on_disk(damage_is_cut_off_when_that_is_wished),
+        on_disk(a_damaged_transaction_is_cut_off_as_a_whole),
+        on_disk(a_long_transaction_is_loaded),
         on_disk(a_manifest_that_makes_no_sense_is_refused),
         on_disk(leftovers_of_a_rewrite_are_removed),
         on_disk(a_disk_that_fails_stops_changes_until_it_works),
