@@ -230,6 +230,7 @@ static void take_batch(struct kv_aof *aof)
     journal->used = 0;
     journal->is_taken = true;
     aof->is_busy = true;
+    aof->writes_first = false;
     aof->batch_begins(aof);
     write_batch(aof);
 }
@@ -266,7 +267,7 @@ static bool is_batch_due(const struct kv_aof *aof)
 
     /* A transaction that goes on is not torn apart. */
     return used && !journal->depth &&
-           (aof->policy == KV_ALWAYS || aof->sync_due ||
+           (aof->writes_first || aof->policy == KV_ALWAYS || aof->sync_due ||
             used >= KV_JOURNAL_MUCH || aof->stopped);
 }
 
@@ -277,9 +278,12 @@ static void next(struct kv_aof *aof)
 
     if (aof->is_busy)
         return;
+    if (aof->writes_first && aof->kv->journal.used)
+        job = NULL;
     if (job) {
         aof->job = NULL;
         aof->is_busy = true;
+        aof->writes_first = false;
         job(aof);
     } else if (is_batch_due(aof)) {
         take_batch(aof);
@@ -310,7 +314,7 @@ static void on_journal(struct kv_aof *aof)
 {
     uint64_t period = aof->policy == KV_NO ? KV_SYNC_LAZY_NS : KV_SYNC_NS;
 
-    if (aof->policy == KV_ALWAYS || aof->sync_due ||
+    if (aof->policy == KV_ALWAYS || aof->sync_due || aof->writes_first ||
         aof->kv->journal.used >= KV_JOURNAL_MUCH)
         task_start(aof->loop, &aof->task, on_task);
     if (aof->policy != KV_ALWAYS && !aof->timer.active)
@@ -475,5 +479,7 @@ void kv_aof_set_base(struct kv_aof *aof, uint64_t base, uint64_t base_bytes,
 {
     aof->new_base = base;
     aof->new_base_bytes = base_bytes;
+    /* The base has parts of what the journal has: that comes first. */
+    aof->writes_first = true;
     start_job(aof, set_base, done);
 }

@@ -83,6 +83,7 @@ struct kv_aof {
     uint64_t next_number; /* of a file */
     /* What waits until the file is not busy: */
     void (*job)(struct kv_aof *aof);
+    bool writes_first; /* what the journal has comes before the job */
     kv_aof_done *job_done, *stopped;
     uint64_t new_base, new_base_bytes;
     struct kv_save save;

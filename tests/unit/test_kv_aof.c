@@ -485,6 +485,41 @@ static void what_changes_during_a_rewrite_is_kept(void **state)
     kv_down();
 }
 
+/* The power goes right after a rewrite has ended. What its base has of a
+ * command that came meanwhile is a part: the rest of it must be in the file by
+ * then. */
+static void a_base_has_no_part_of_a_command(void **state)
+{
+    char line[300];
+
+    (void)state;
+    for (unsigned turns = 0; turns < 30; turns++) {
+        size_t len = (size_t)sprintf(line, "MSET");
+
+        assert_int_equal(kv_up(KV_EVERYSEC), 0);
+        for (unsigned i = 0; i < 5000 && !turns; i++) {
+            char set[32];
+
+            snprintf(set, sizeof(set), "SET k:%u a", i);
+            say(set);
+        }
+        fake_run_for(&files.loop, 3 * NS_PER_S);
+        begin_history();
+        assert_int_equal(kv_rewrite_start(&aof), 0);
+        for (unsigned i = 0; i < 16 * turns && kv.disk.is_rewriting; i++)
+            loop_turn(&files.loop);
+        for (unsigned i = 0; i < 20; i++)
+            len += (size_t)sprintf(line + len, " k:%u b%u", i, turns);
+        say(line);
+        note();
+        fake_run_until(&files.loop, !kv.disk.is_rewriting, WAIT_NS);
+        pull_the_plug(0);
+        assert_int_equal(kv_up(KV_EVERYSEC), 0);
+        check_history(0);
+        kv_down();
+    }
+}
+
 /* A long value that goes while it is being written. */
 static void a_value_that_expires_during_a_rewrite_stays_away(void **state)
 {
@@ -845,6 +880,7 @@ int main(void)
         on_disk(with_everysec_some_are_but_in_order),
         on_disk(a_rewrite_keeps_all_and_makes_it_small),
         on_disk(what_changes_during_a_rewrite_is_kept),
+        on_disk(a_base_has_no_part_of_a_command),
         on_disk(a_value_that_expires_during_a_rewrite_stays_away),
         on_disk(much_is_rewritten_by_itself),
         on_disk(a_torn_end_is_cut_off_at_every_byte),
