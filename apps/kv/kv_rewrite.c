@@ -9,8 +9,9 @@
  *      that was done meanwhile, some as after it.
  *   3. What the journal has is written and synced, then the manifest names the
  *      new base and that file (kv_aof_set_base). The commands in it, replayed
- * on top of the base, put everything as it was when the last of them was done:
- * each says what a value becomes, not how it changes (kv_journal.h).
+ *      on top of the base, put everything as it was when the last of them was
+ *      done: each says what a value becomes, not how it changes
+ *      (kv_journal.h).
  *   4. The old files are removed. What a power cut leaves of them, or of a base
  *      that never became one, kv_load removes.
  *

@@ -351,19 +351,25 @@ static void test_past_the_limit_it_is_said_unless_one_gives_way(void **state)
 
 /* ---- Long commands, and the disk */
 
-static void test_others_are_served_while_keys_goes_on(void **state)
+static void fill(unsigned nr)
 {
-    struct client client, other;
     char key[16];
 
-    (void)state;
-    start(10);
-    for (unsigned i = 0; i < 20000; i++) {
+    for (unsigned i = 0; i < nr; i++) {
         struct kv_text name = {key,
                                (size_t)snprintf(key, sizeof(key), "k:%u", i)};
 
         assert_non_null(kv_store_set(&kv.store, name, name, 0));
     }
+}
+
+static void test_others_are_served_while_keys_goes_on(void **state)
+{
+    struct client client, other;
+
+    (void)state;
+    start(10);
+    fill(20000);
     client_open(&client, 40000);
     client_open(&other, 40001);
     client_say(&client, "KEYS k:1999*\r\n");
@@ -380,6 +386,80 @@ static void test_others_are_served_while_keys_goes_on(void **state)
     assert_int_equal(kv.nr_clients, 1);
     free(client.in);
     client_end(&other);
+    stop();
+}
+
+/* An EXEC of many turns; returns when it has begun. */
+static void say_long_exec(struct client *client)
+{
+    client_say(client, "MULTI\r\nSET a 1\r\nKEYS none\r\nKEYS none\r\nKEYS none"
+                       "\r\nKEYS none\r\nSET b 1\r\nEXEC\r\n");
+    lan_until(waiting(KV_WAIT_WORK) == 1);
+    assert_non_null(kv.exclusive);
+}
+
+static void test_a_long_exec_is_waited_for(void **state)
+{
+    struct client client, other, third;
+
+    (void)state;
+    start(10);
+    fill(20000);
+    client_open(&client, 40000);
+    client_open(&other, 40001);
+    client_open(&third, 40002);
+    client_ask(&other, "PING\r\n", "+PONG\r\n");
+    say_long_exec(&client);
+    client_say(&other, "MGET a b\r\n");
+    lan_until(waiting(KV_WAIT_DISK) == 1);
+    assert_non_null(kv.exclusive);
+    assert_string_equal(client_read(&other), "*2\r\n$1\r\n1\r\n$1\r\n1\r\n");
+    client_take(&client);
+    assert_non_null(strstr(client.in, "*6\r\n+OK\r\n*0\r\n"));
+    /* Who goes in the middle of it leaves it done, and nobody waiting. */
+    client_ask(&third, "DEL b\r\n", ":1\r\n");
+    say_long_exec(&third);
+    client_say(&other, "MGET a b\r\n");
+    lan_until(waiting(KV_WAIT_DISK) == 1);
+    lan_send_tcp(&third.c, LAN_RST, NULL, 0);
+    assert_string_equal(client_read(&other), "*2\r\n$1\r\n1\r\n$1\r\n1\r\n");
+    free(third.in);
+    client_end(&client);
+    client_end(&other);
+    stop();
+}
+
+static void test_all_who_work_get_turns(void **state)
+{
+    struct client clients[3];
+
+    (void)state;
+    start(10);
+    fill(20000);
+    for (unsigned i = 0; i < array_size(clients); i++)
+        client_open(&clients[i], (uint16_t)(40000 + i));
+    for (unsigned i = 0; i < array_size(clients); i++)
+        client_say(&clients[i], "KEYS k:1999*\r\n");
+    lan_until(waiting(KV_WAIT_WORK) == array_size(clients));
+    assert_true(kv.steps_left > -100);
+    for (unsigned i = 0; i < array_size(clients); i++) {
+        assert_memory_equal(client_read(&clients[i]), "*11\r\n", 5);
+        client_end(&clients[i]);
+    }
+    stop();
+}
+
+static void test_clients_have_addresses(void **state)
+{
+    struct client client;
+
+    (void)state;
+    start(10);
+    client_open(&client, 40000);
+    client_say(&client, "CLIENT LIST\r\n");
+    assert_non_null(strstr(client_read(&client),
+                           "id=1 addr=192.0.2.9:40000 laddr=192.0.2.1:6379 "));
+    client_end(&client);
     stop();
 }
 
@@ -455,5 +535,8 @@ LAN_TESTS(LAN_TEST(test_requests_are_answered_until_quit),
           LAN_TEST(test_all_of_a_pipeline_arrives),
           LAN_TEST(test_past_the_limit_it_is_said_unless_one_gives_way),
           LAN_TEST(test_others_are_served_while_keys_goes_on),
+          LAN_TEST(test_a_long_exec_is_waited_for),
+          LAN_TEST(test_all_who_work_get_turns),
+          LAN_TEST(test_clients_have_addresses),
           LAN_TEST(test_answers_wait_for_the_disk),
           LAN_TEST(test_who_waits_for_a_disk_that_fails_is_reset))
