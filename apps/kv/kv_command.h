@@ -40,7 +40,7 @@ typedef void kv_command_fn(struct kv_call *call);
 #define KV_FAST        0x20
 #define KV_NO_AUTH     0x40 /* also before AUTH */
 /* ...how it is treated... */
-#define KV_PINGS       0x80 /* refused, as in Redis, while nothing can be written */
+#define KV_PINGS       0x80  /* refused while nothing can be written */
 #define KV_AT_ONCE     0x100 /* not put into a transaction */
 /* ...and what it is about, for COMMAND INFO. */
 #define KV_KEYSPACE    0x200

@@ -109,6 +109,43 @@ def test_redis_cli_finds_its_way(box):
     equal(cli(box, "-3", "PING"), "PONG", "after HELLO 3 was refused")
 
 
+def bulk(*words):
+    """A request as redis-py packs it."""
+    return f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n"
+                                         for word in words)
+
+
+def test_a_pipeline_is_a_transaction(box):
+    """What redis-py's pipeline() sends by default, in one piece."""
+    in_memory(box)
+    with Raw(box) as client, Raw(box) as other:
+        client.send(bulk("MULTI") + bulk("SET", "k", "1") + bulk("INCR", "k")
+                    + bulk("GET", "k") + bulk("EXEC"))
+        client.takes("+OK\r\n" + "+QUEUED\r\n" * 3 +
+                     "*3\r\n+OK\r\n:2\r\n$1\r\n2\r\n")
+        client.send(bulk("WATCH", "k"))
+        client.takes("+OK\r\n")
+        other.send(bulk("SET", "k", "9"))
+        other.takes("+OK\r\n")
+        client.send(bulk("MULTI") + bulk("INCR", "k") + bulk("EXEC"))
+        client.takes("+OK\r\n+QUEUED\r\n*-1\r\n")
+    equal(cli(box, "GET", "k"), "9", "after the transaction that was not done")
+    out = cli(box, stdin="MULTI\nINCR k\nRENAME k l\nEXEC\nGET l\n")
+    equal(out.split(), ["OK", "QUEUED", "QUEUED", "10", "OK", "10"],
+          "redis-cli's")
+
+
+def test_who_does_not_know_the_password_is_not_served(box):
+    guest = box.create("kv", memory=8, vif=["bridge=xenbr0"],
+                       cmdline=f"{ON_XENBR0} kv.password=secret")
+    guest.says(rf"net: vif0: {STATIC_IP}/24")
+    equal(cli(box, "GET", "k"), "NOAUTH Authentication required.", "stranger")
+    equal(cli(box, "-a", "secret", "--no-auth-warning", "SET", "k", "v"), "OK",
+          "friend")
+    out = cli(box, "-a", "secret", "--no-auth-warning", "CLIENT", "LIST")
+    expect(f"laddr={STATIC_IP}:80 " in out, f"CLIENT LIST: {out}")
+
+
 def test_redis_benchmark_runs(box):
     in_memory(box)
     for pipeline in ("1", "16"):
@@ -195,14 +232,17 @@ def test_shutdown_keeps_all_and_redis_can_read_it(box):
     disk = image(box)
     guest = start(box, disk)
     cli(box, stdin="SET k v\nINCR n\nAPPEND k w\nSETEX t 1000 x\nDEL none\n")
+    cli(box, stdin="MULTI\nSET m 1\nINCR m\nRENAME m o\nEXEC\n")
     equal(cli(box, "BGREWRITEAOF"),
           "Background append only file rewriting started", "BGREWRITEAOF")
     retry(lambda: equal(info(box, "aof_rewrite_in_progress"), "0", "rewrite"))
     cli(box, "INCR", "n")
+    cli(box, stdin="MULTI\nINCR o\nAPPEND t y\nEXEC\n")
     guest.xl("shutdown")
     guest.ends()
     guest = start(box, disk)
-    equal(cli(box, "MGET", "k", "n", "t").split(), ["vw", "2", "x"], "values")
+    equal(cli(box, "MGET", "k", "n", "t", "o").split(),
+          ["vw", "2", "xy", "3"], "values")
     expect(900 < int(cli(box, "TTL", "t")) <= 1000, "it does not expire")
     guest.xl("shutdown")
     guest.ends()
