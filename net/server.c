@@ -317,16 +317,20 @@ void server_pump(struct server_client *client)
     pump(client);
 }
 
+void server_pump_next(struct server *server, enum server_wait wait)
+{
+    struct server_client *client = server_first(server, wait);
+
+    queue_take(client);
+    queue_put(client, wait);
+    pump(client);
+}
+
 void server_pump_all(struct server *server, enum server_wait wait)
 {
-    struct server_client *client;
-
     for (unsigned nr = server->queues[wait].nr;
-         nr && (client = server_first(server, wait)); nr--) {
-        queue_take(client);
-        queue_put(client, wait);
-        pump(client);
-    }
+         nr && server_first(server, wait); nr--)
+        server_pump_next(server, wait);
 }
 
 /* There was no memory to send; perhaps there is now. */

@@ -164,6 +164,9 @@ void server_pump(struct server_client *client);
 /* The one that has waited for this longest, or NULL. */
 struct server_client *server_first(const struct server *server,
                                    enum server_wait wait);
+/* The same for the one that has waited for this longest; then it stands behind
+ * the others. There must be one. */
+void server_pump_next(struct server *server, enum server_wait wait);
 /* The same for all that wait for this now, each once; they stand in line. */
 void server_pump_all(struct server *server, enum server_wait wait);
 /* Reset the connection: end() is called. Not from receive, output or taken. */

@@ -100,7 +100,6 @@ static void refuse(struct kv_conn *conn, const char *error)
 
 void kv_conn_refuse(struct kv_conn *conn)
 {
-    conn->kv->stats.rejected++;
     refuse(conn, "max number of clients reached");
     conn->free_to = conn->out.added;
 }

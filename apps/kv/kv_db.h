@@ -23,12 +23,10 @@ struct kv_conn;
 #define KV_ADDRESS_MAX 56
 
 struct kv_stats {
-    uint64_t commands, connections, rejected;
+    uint64_t commands, connections;
     uint64_t hits, misses; /* keys that were asked for */
     uint64_t in_bytes, out_bytes;
-    uint64_t evicted;   /* clients that made room for others */
-    uint64_t timed_out; /* clients without progress */
-    uint64_t dropped;   /* clients whose answers or requests had no memory */
+    uint64_t dropped;   /* clients whose requests had no memory */
     uint64_t strangers; /* passwords that were none */
 };
 
@@ -47,6 +45,10 @@ struct kv_measures {
     uint64_t uptime_ns, cpu_ns;
     uint64_t heap_bytes; /* taken by malloc */
     uint64_t memory_bytes;
+    uint64_t refused;   /* clients that had no place */
+    uint64_t evicted;   /* clients that made room for others */
+    uint64_t timed_out; /* clients without progress */
+    uint64_t dropped;   /* clients whose answers or input had no memory */
 };
 
 struct kv {

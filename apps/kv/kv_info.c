@@ -127,16 +127,17 @@ static void persistence(struct info *info)
 static void stats(struct info *info)
 {
     const struct kv_stats *stats = &info->kv->stats;
+    const struct kv_measures *measures = &info->measures;
 
     put(info, "# Stats");
     put_number(info, "total_connections_received", stats->connections);
     put_number(info, "total_commands_processed", stats->commands);
     put_number(info, "total_net_input_bytes", stats->in_bytes);
     put_number(info, "total_net_output_bytes", stats->out_bytes);
-    put_number(info, "rejected_connections", stats->rejected);
-    put_number(info, "evicted_clients", stats->evicted);
-    put_number(info, "timed_out_clients", stats->timed_out);
-    put_number(info, "dropped_clients", stats->dropped);
+    put_number(info, "rejected_connections", measures->refused);
+    put_number(info, "evicted_clients", measures->evicted);
+    put_number(info, "timed_out_clients", measures->timed_out);
+    put_number(info, "dropped_clients", stats->dropped + measures->dropped);
     put_number(info, "expired_keys", info->kv->store.nr_expired);
     put_number(info, "evicted_keys", 0);
     put_number(info, "keyspace_hits", stats->hits);

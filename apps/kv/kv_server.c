@@ -104,6 +104,7 @@ static void on_ends(struct kv *kv)
 static void measure(struct kv *kv, struct kv_measures *measures)
 {
     const struct kv_server *server = container_of(kv, struct kv_server, kv);
+    const struct server_stats *clients = &server->tcp.server.stats;
     struct libc_heap heap;
 
     libc_heap(&heap);
@@ -112,6 +113,10 @@ static void measure(struct kv *kv, struct kv_measures *measures)
         .cpu_ns = app_cpu_ns(server->app),
         .heap_bytes = heap.held_bytes,
         .memory_bytes = server->memory_bytes,
+        .refused = clients->refused,
+        .evicted = clients->evicted,
+        .timed_out = clients->timed_out,
+        .dropped = clients->dropped + clients->pressed,
     };
 }
 

@@ -1,49 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clients on lwIP's raw TCP: accepting, feeding, sending with back-pressure,
- * and an end for everyone who is in the way of others.
+ * Clients on the TCP server (net/server.h): their limits, long commands, and
+ * who waits for the disk.
  */
 #ifndef APPS_KV_TCP_H
 #define APPS_KV_TCP_H
 
 #include "apps/kv/kv_conn.h"
-#include "kernel/loop.h"
+#include "net/server.h"
 
-struct tcp_pcb;
-struct kv_client;
-
-/* Every client is in one queue, by what it is waited for. */
-enum kv_wait {
-    KV_WAIT_IDLE,    /* the next request */
-    KV_WAIT_REQUEST, /* the first request, or the rest of one */
-    KV_WAIT_SEND,    /* the client to take what was sent */
-    KV_WAIT_DISK,    /* a batch of the journal to be written */
-    KV_WAIT_WORK,    /* a command that takes long */
-    KV_WAIT_END,     /* the client's FIN */
-    KV_WAITS
-};
-
-/* A part of a request must come in this time, or the first request, else its
- * place goes to others: who needs longer for KV_PROGRESS_BYTES is holding it on
+/* SERVER_PROGRESS_BYTES of a request must come in this time, or the first
+ * request, else its place goes to others: who needs longer is holding it on
  * purpose, or gone. */
-#define KV_REQUEST_NS     (60 * NS_PER_S)
+#define KV_REQUEST_NS   (60 * NS_PER_S)
 /* The same for taking what was sent. */
-#define KV_SEND_NS        (60 * NS_PER_S)
-#define KV_PROGRESS_BYTES 2048
+#define KV_SEND_NS      (60 * NS_PER_S)
 /* After the last answer, time for it to arrive and for the client to close. */
-#define KV_END_NS         (3 * NS_PER_S)
-/* With no place left, a client that has been idle for so long gives way, the
- * one that was longest first: connections that a pool uses are younger. */
-#define KV_GRACE_NS       (20 * NS_PER_S)
+#define KV_END_NS       (3 * NS_PER_S)
+/* With no place left, a client that has been idle, or without progress, for so
+ * long gives way, the one that was longest first: connections that a pool uses
+ * are younger. */
+#define KV_GRACE_NS     (20 * NS_PER_S)
 /* An idle client is asked so often whether it is still there (as Redis does).
  */
-#define KV_KEEPALIVE_MS   300000
-/* Clients beyond the limit that are told so; more are just reset. */
-#define KV_REFUSING_MAX   16
-/* What one client may always have under way: five packets of 1460. */
-#define KV_SHARE_MIN      8192
-/* Requests that wait for the answers before them, bytes. */
-#define KV_WAITING_MAX    65536
+#define KV_KEEPALIVE_MS 300000
 
 struct kv_tcp {
     /* Set by the owner: */
@@ -51,15 +31,9 @@ struct kv_tcp {
     struct loop *loop;
     uint64_t idle_ns;     /* after it an idle client is closed; 0: never */
     size_t in_flight_max; /* bytes sent and not acknowledged, of all */
-    /* The server's: */
-    struct tcp_pcb *listener;
-    struct timer timer;
-    struct task task; /* for those who WAIT_WORK */
-    struct kv_queue { /* in the order in which they came */
-        struct kv_client *first, **last;
-        unsigned nr;
-    } queues[KV_WAITS];
-    uint64_t warned_ns;
+    /* Its own: */
+    struct server server;
+    struct task task;   /* for those who wait for SERVER_WORK */
     bool was_exclusive; /* a transaction went on for several turns */
 };
 

@@ -53,6 +53,7 @@ bool client_take(struct client *client)
         if (s.seq == client->c.rcv && !client->has_rst)
             keep(client, &s);
     }
+    client->in[client->in_bytes] = '\0';
     return did;
 }
 

@@ -13,7 +13,7 @@
 
 struct client {
     struct lan_conn c;
-    char *in;
+    char *in; /* a NUL behind what came */
     size_t in_bytes;
     size_t read; /* of those, what a test has looked at */
     bool has_fin, has_rst;

@@ -10,7 +10,8 @@
 // sources: apps/kv/kv_db.c apps/kv/kv_output.c apps/kv/kv_resp.c
 // sources: apps/kv/kv_journal.c apps/kv/kv_store.c apps/kv/kv_hash.c
 // sources: apps/kv/kv_text.c lan
-#include "tests/unit/lan.h"
+// sources: tests/unit/lan_client.c
+#include "tests/unit/lan_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,6 @@
 #define GUEST   "192.0.2.1"
 #define STATIC  "vif0.ip=192.0.2.1/24 vif0.gw=192.0.2.254 vif0.ip6=none"
 #define PORT    6379
-#define IN_MAX  4000000
 #define FIN_ACK (LAN_FIN | LAN_ACK)
 
 static struct kv kv;
@@ -72,85 +72,31 @@ static void stop(void)
     lan_stop();
 }
 
-static unsigned waiting(enum kv_wait wait)
+static unsigned waiting(enum server_wait wait)
 {
-    return tcp.queues[wait].nr;
+    return tcp.server.queues[wait].nr;
 }
 
-/* ---- Clients: what they are sent is kept, and acknowledged at once. */
+/* ---- Clients */
 
-struct client {
-    struct lan_conn c;
-    char *in;
-    size_t in_bytes;
-    bool has_fin, has_rst;
-};
-
-static void client_open(struct client *client, uint16_t port)
+static void open_at(struct client *client, uint16_t from)
 {
-    *client = (struct client){.in = malloc(IN_MAX)};
-    assert_non_null(client->in);
-    lan_open(&client->c, host, GUEST, port, PORT);
+    client_open(client, host, GUEST, from, PORT);
 }
 
-static void client_say(struct client *client, const char *text)
+/* What comes until nothing comes for a second; what came before is forgotten.
+ */
+static const char *hear(struct client *client)
 {
-    lan_send_tcp(&client->c, LAN_PSH | LAN_ACK, text, strlen(text));
-}
-
-/* Take what arrived. True: there was something. */
-static bool client_take(struct client *client)
-{
-    struct lan_segment s;
-    bool did = false;
-
-    while (lan_take_tcp(&client->c, &s)) {
-        did = true;
-        client->has_rst |= s.flags & LAN_RST;
-        if (s.seq != client->c.rcv || client->has_rst)
-            continue;
-        assert_true(client->in_bytes + s.bytes < IN_MAX);
-        memcpy(client->in + client->in_bytes, s.data, s.bytes);
-        client->in_bytes += s.bytes;
-        client->c.rcv += (uint32_t)s.bytes;
-        if (s.flags & LAN_FIN) {
-            client->has_fin = true;
-            client->c.rcv++;
-        }
-        if ((s.bytes || s.flags & LAN_FIN) && client->c.window)
-            lan_send_tcp(&client->c, LAN_ACK, NULL, 0);
-    }
-    client->in[client->in_bytes] = '\0';
-    return did;
-}
-
-/* Reading goes on until nothing comes for a second. */
-static const char *client_read(struct client *client)
-{
-    uint64_t quiet = fake_now();
-
     client->in_bytes = 0;
-    while (fake_now() - quiet < NS_PER_S) {
-        if (client_take(client))
-            quiet = fake_now();
-        lan_run(NS_PER_MS);
-    }
+    client_read(client);
     return client->in;
 }
 
-static void client_ask(struct client *client, const char *request,
-                       const char *answer)
+static void ask(struct client *client, const char *request, const char *answer)
 {
     client_say(client, request);
-    assert_string_equal(client_read(client), answer);
-}
-
-static void client_end(struct client *client)
-{
-    if (!client->has_rst)
-        lan_send_tcp(&client->c, FIN_ACK, NULL, 0);
-    client_read(client);
-    free(client->in);
+    assert_string_equal(hear(client), answer);
 }
 
 /* ---- Serving */
@@ -161,13 +107,13 @@ static void test_requests_are_answered_until_quit(void **state)
 
     (void)state;
     start(10);
-    client_open(&client, 40000);
-    client_ask(&client, "SET k v\r\nGET k\r\n", "+OK\r\n$1\r\nv\r\n");
-    assert_int_equal(waiting(KV_WAIT_IDLE), 1);
-    client_ask(&client, "*2\r\n$3\r\nGE", "");
-    assert_int_equal(waiting(KV_WAIT_REQUEST), 1);
-    client_ask(&client, "T\r\n$1\r\nk\r\nPING\r\n", "$1\r\nv\r\n+PONG\r\n");
-    client_ask(&client, "QUIT\r\nPING\r\n", "+OK\r\n");
+    open_at(&client, 40000);
+    ask(&client, "SET k v\r\nGET k\r\n", "+OK\r\n$1\r\nv\r\n");
+    assert_int_equal(waiting(SERVER_IDLE), 1);
+    ask(&client, "*2\r\n$3\r\nGE", "");
+    assert_int_equal(waiting(SERVER_REQUEST), 1);
+    ask(&client, "T\r\n$1\r\nk\r\nPING\r\n", "$1\r\nv\r\n+PONG\r\n");
+    ask(&client, "QUIT\r\nPING\r\n", "+OK\r\n");
     assert_true(client.has_fin);
     client_end(&client);
     assert_false(client.has_rst);
@@ -181,10 +127,10 @@ static void test_a_client_that_ends_is_answered(void **state)
 
     (void)state;
     start(10);
-    client_open(&client, 40000);
+    open_at(&client, 40000);
     client_say(&client, "PING\r\nPING\r\n");
     lan_send_tcp(&client.c, FIN_ACK, NULL, 0);
-    assert_string_equal(client_read(&client), "+PONG\r\n+PONG\r\n");
+    assert_string_equal(hear(&client), "+PONG\r\n+PONG\r\n");
     assert_true(client.has_fin);
     assert_int_equal(kv.nr_clients, 0);
     free(client.in);
@@ -197,10 +143,10 @@ static void test_idle_clients_stay(void **state)
 
     (void)state;
     start(10);
-    client_open(&client, 40000);
-    client_ask(&client, "PING\r\n", "+PONG\r\n");
+    open_at(&client, 40000);
+    ask(&client, "PING\r\n", "+PONG\r\n");
     lan_run(200 * NS_PER_S);
-    client_ask(&client, "PING\r\n", "+PONG\r\n");
+    ask(&client, "PING\r\n", "+PONG\r\n");
     client_end(&client);
     stop();
 }
@@ -211,14 +157,14 @@ static void test_an_unfinished_request_has_an_end(void **state)
 
     (void)state;
     start(10);
-    client_open(&client, 40000);
-    client_open(&silent, 40001);
-    client_ask(&client, "PING\r\n*1\r\n$4\r\nPI", "+PONG\r\n");
+    open_at(&client, 40000);
+    open_at(&silent, 40001);
+    ask(&client, "PING\r\n*1\r\n$4\r\nPI", "+PONG\r\n");
     lan_run(KV_REQUEST_NS);
-    client_read(&client);
-    client_read(&silent);
+    hear(&client);
+    hear(&silent);
     assert_true(client.has_rst && silent.has_rst);
-    assert_int_equal(kv.stats.timed_out, 2);
+    assert_int_equal(tcp.server.stats.timed_out, 2);
     client_end(&client);
     client_end(&silent);
     stop();
@@ -231,14 +177,14 @@ static void test_half_a_request_during_a_pause(void **state)
 
     (void)state;
     start(10);
-    client_open(&client, 40000);
-    client_ask(&client, "PING\r\n*1\r\n$4\r\nPI", "+PONG\r\n");
+    open_at(&client, 40000);
+    ask(&client, "PING\r\n*1\r\n$4\r\nPI", "+PONG\r\n");
     client_say(&client, "NG\r\n");
     fake_run_backends();
     fake_advance(KV_REQUEST_NS + 90 * NS_PER_S);
-    assert_string_equal(client_read(&client), "+PONG\r\n");
+    assert_string_equal(hear(&client), "+PONG\r\n");
     assert_false(client.has_rst);
-    assert_int_equal(kv.stats.timed_out, 0);
+    assert_int_equal(tcp.server.stats.timed_out, 0);
     client_end(&client);
     stop();
 }
@@ -254,14 +200,14 @@ static void test_who_sends_on_after_the_end_is_closed(void **state)
     start(10);
     memset(more, 'x', 1460);
     for (unsigned i = 0; i < array_size(ends); i++) {
-        client_open(&client, (uint16_t)(40000 + i));
+        open_at(&client, (uint16_t)(40000 + i));
         client_say(&client, ends[i]);
         for (uint64_t ns = 0; ns < KV_END_NS + NS_PER_S; ns += NS_PER_S / 2) {
             client_take(&client);
             client_say(&client, more);
             lan_run(NS_PER_S / 2);
         }
-        client_read(&client);
+        hear(&client);
         assert_true(client.has_fin && client.has_rst);
         assert_int_equal(kv.nr_clients, 0);
         client_end(&client);
@@ -281,21 +227,21 @@ static void test_who_does_not_read_is_bounded_and_ended(void **state)
     memset(value, 'v', 60000);
     assert_non_null(kv_store_set(&kv.store, KV_TEXT("big"),
                                  (struct kv_text){value, 60000}, 0));
-    client_open(&deaf, 40000);
-    client_open(&other, 40001);
+    open_at(&deaf, 40000);
+    open_at(&other, 40001);
     deaf.c.window = 0;
     for (unsigned i = 0; i < 100; i++) {
         client_say(&deaf, "GET big\r\nGET big\r\nGET big\r\nGET big\r\n");
         lan_run(NS_PER_MS);
     }
     assert_true(kv.outputs.bytes < 20000);
-    assert_int_equal(waiting(KV_WAIT_SEND), 1);
-    client_ask(&other, "PING\r\n", "+PONG\r\n");
+    assert_int_equal(waiting(SERVER_SEND), 1);
+    ask(&other, "PING\r\n", "+PONG\r\n");
     lan_run(KV_SEND_NS + NS_PER_S);
-    client_read(&deaf);
+    hear(&deaf);
     assert_true(deaf.has_rst);
-    assert_int_equal(kv.stats.timed_out, 1);
-    client_ask(&other, "PING\r\n", "+PONG\r\n");
+    assert_int_equal(tcp.server.stats.timed_out, 1);
+    ask(&other, "PING\r\n", "+PONG\r\n");
     client_end(&deaf);
     client_end(&other);
     stop();
@@ -307,11 +253,11 @@ static void test_all_of_a_pipeline_arrives(void **state)
 
     (void)state;
     start(10);
-    client_open(&client, 40000);
-    client_ask(&client, "SETRANGE big 49999 x\r\n", ":50000\r\n");
+    open_at(&client, 40000);
+    ask(&client, "SETRANGE big 49999 x\r\n", ":50000\r\n");
     for (unsigned i = 0; i < 10; i++)
         client_say(&client, "GET big\r\nGET big\r\nPING\r\n");
-    client_read(&client);
+    hear(&client);
     assert_int_equal(client.in_bytes, 20 * 50010 + 10 * 7);
     client_end(&client);
     stop();
@@ -325,24 +271,23 @@ static void test_past_the_limit_it_is_said_unless_one_gives_way(void **state)
 
     (void)state;
     start(2);
-    client_open(&one, 40000);
-    client_ask(&one, "PING\r\n", "+PONG\r\n");
-    client_open(&two, 40001);
-    client_ask(&two, "PING\r\n", "+PONG\r\n");
-    client_open(&three, 40002);
-    assert_string_equal(client_read(&three),
-                        "-ERR max number of clients reached\r\n");
+    open_at(&one, 40000);
+    ask(&one, "PING\r\n", "+PONG\r\n");
+    open_at(&two, 40001);
+    ask(&two, "PING\r\n", "+PONG\r\n");
+    open_at(&three, 40002);
+    assert_string_equal(hear(&three), "-ERR max number of clients reached\r\n");
     assert_true(three.has_fin);
     client_end(&three);
-    assert_int_equal(kv.stats.rejected, 1);
+    assert_int_equal(tcp.server.stats.refused, 1);
     lan_run(KV_GRACE_NS);
-    client_ask(&two, "PING\r\n", "+PONG\r\n");
-    client_open(&four, 40003);
-    client_ask(&four, "PING\r\n", "+PONG\r\n");
-    client_read(&one);
+    ask(&two, "PING\r\n", "+PONG\r\n");
+    open_at(&four, 40003);
+    ask(&four, "PING\r\n", "+PONG\r\n");
+    hear(&one);
     assert_true(one.has_rst);
-    assert_int_equal(kv.stats.evicted, 1);
-    client_ask(&two, "PING\r\n", "+PONG\r\n");
+    assert_int_equal(tcp.server.stats.evicted, 1);
+    ask(&two, "PING\r\n", "+PONG\r\n");
     client_end(&one);
     client_end(&two);
     client_end(&four);
@@ -370,19 +315,19 @@ static void test_others_are_served_while_keys_goes_on(void **state)
     (void)state;
     start(10);
     fill(20000);
-    client_open(&client, 40000);
-    client_open(&other, 40001);
+    open_at(&client, 40000);
+    open_at(&other, 40001);
     client_say(&client, "KEYS k:1999*\r\n");
     client_say(&other, "PING\r\n");
-    lan_until(waiting(KV_WAIT_WORK) == 1);
+    lan_until(waiting(SERVER_WORK) == 1);
     lan_until(client_take(&other));
     assert_string_equal(other.in, "+PONG\r\n");
-    assert_int_equal(waiting(KV_WAIT_WORK), 1);
-    assert_memory_equal(client_read(&client), "*11\r\n", 5);
+    assert_int_equal(waiting(SERVER_WORK), 1);
+    assert_memory_equal(hear(&client), "*11\r\n", 5);
     client_say(&client, "KEYS *\r\n");
-    lan_until(waiting(KV_WAIT_WORK) == 1);
+    lan_until(waiting(SERVER_WORK) == 1);
     lan_send_tcp(&client.c, LAN_RST, NULL, 0);
-    client_ask(&other, "DBSIZE\r\n", ":20000\r\n");
+    ask(&other, "DBSIZE\r\n", ":20000\r\n");
     assert_int_equal(kv.nr_clients, 1);
     free(client.in);
     client_end(&other);
@@ -394,7 +339,7 @@ static void say_long_exec(struct client *client)
 {
     client_say(client, "MULTI\r\nSET a 1\r\nKEYS none\r\nKEYS none\r\nKEYS none"
                        "\r\nKEYS none\r\nSET b 1\r\nEXEC\r\n");
-    lan_until(waiting(KV_WAIT_WORK) == 1);
+    lan_until(waiting(SERVER_WORK) == 1);
     assert_non_null(kv.exclusive);
 }
 
@@ -405,24 +350,24 @@ static void test_a_long_exec_is_waited_for(void **state)
     (void)state;
     start(10);
     fill(20000);
-    client_open(&client, 40000);
-    client_open(&other, 40001);
-    client_open(&third, 40002);
-    client_ask(&other, "PING\r\n", "+PONG\r\n");
+    open_at(&client, 40000);
+    open_at(&other, 40001);
+    open_at(&third, 40002);
+    ask(&other, "PING\r\n", "+PONG\r\n");
     say_long_exec(&client);
     client_say(&other, "MGET a b\r\n");
-    lan_until(waiting(KV_WAIT_DISK) == 1);
+    lan_until(waiting(SERVER_BLOCKED) == 1);
     assert_non_null(kv.exclusive);
-    assert_string_equal(client_read(&other), "*2\r\n$1\r\n1\r\n$1\r\n1\r\n");
+    assert_string_equal(hear(&other), "*2\r\n$1\r\n1\r\n$1\r\n1\r\n");
     client_take(&client);
     assert_non_null(strstr(client.in, "*6\r\n+OK\r\n*0\r\n"));
     /* Who goes in the middle of it leaves it done, and nobody waiting. */
-    client_ask(&third, "DEL b\r\n", ":1\r\n");
+    ask(&third, "DEL b\r\n", ":1\r\n");
     say_long_exec(&third);
     client_say(&other, "MGET a b\r\n");
-    lan_until(waiting(KV_WAIT_DISK) == 1);
+    lan_until(waiting(SERVER_BLOCKED) == 1);
     lan_send_tcp(&third.c, LAN_RST, NULL, 0);
-    assert_string_equal(client_read(&other), "*2\r\n$1\r\n1\r\n$1\r\n1\r\n");
+    assert_string_equal(hear(&other), "*2\r\n$1\r\n1\r\n$1\r\n1\r\n");
     free(third.in);
     client_end(&client);
     client_end(&other);
@@ -437,13 +382,13 @@ static void test_all_who_work_get_turns(void **state)
     start(10);
     fill(20000);
     for (unsigned i = 0; i < array_size(clients); i++)
-        client_open(&clients[i], (uint16_t)(40000 + i));
+        open_at(&clients[i], (uint16_t)(40000 + i));
     for (unsigned i = 0; i < array_size(clients); i++)
         client_say(&clients[i], "KEYS k:1999*\r\n");
-    lan_until(waiting(KV_WAIT_WORK) == array_size(clients));
+    lan_until(waiting(SERVER_WORK) == array_size(clients));
     assert_true(kv.steps_left > -100);
     for (unsigned i = 0; i < array_size(clients); i++) {
-        assert_memory_equal(client_read(&clients[i]), "*11\r\n", 5);
+        assert_memory_equal(hear(&clients[i]), "*11\r\n", 5);
         client_end(&clients[i]);
     }
     stop();
@@ -455,9 +400,9 @@ static void test_clients_have_addresses(void **state)
 
     (void)state;
     start(10);
-    client_open(&client, 40000);
+    open_at(&client, 40000);
     client_say(&client, "CLIENT LIST\r\n");
-    assert_non_null(strstr(client_read(&client),
+    assert_non_null(strstr(hear(&client),
                            "id=1 addr=192.0.2.9:40000 laddr=192.0.2.1:6379 "));
     client_end(&client);
     stop();
@@ -483,21 +428,21 @@ static void test_answers_wait_for_the_disk(void **state)
     (void)state;
     start(10);
     note_always();
-    client_open(&client, 40000);
-    client_open(&other, 40001);
-    client_ask(&client, "SET k 1\r\n", "");
-    client_ask(&other, "GET k\r\n", "");
-    assert_int_equal(waiting(KV_WAIT_DISK), 2);
+    open_at(&client, 40000);
+    open_at(&other, 40001);
+    ask(&client, "SET k 1\r\n", "");
+    ask(&other, "GET k\r\n", "");
+    assert_int_equal(waiting(SERVER_BLOCKED), 2);
     take_batch();
-    client_ask(&other, "SET k 2\r\n", "");
+    ask(&other, "SET k 2\r\n", "");
     kv.journal.is_taken = false;
     kv_tcp_batch_ends(&tcp, 0);
-    assert_string_equal(client_read(&client), "+OK\r\n");
-    assert_string_equal(client_read(&other), "$1\r\n1\r\n");
+    assert_string_equal(hear(&client), "+OK\r\n");
+    assert_string_equal(hear(&other), "$1\r\n1\r\n");
     take_batch();
     kv.journal.is_taken = false;
     kv_tcp_batch_ends(&tcp, 0);
-    assert_string_equal(client_read(&other), "+OK\r\n");
+    assert_string_equal(hear(&other), "+OK\r\n");
     client_end(&client);
     client_end(&other);
     stop();
@@ -510,16 +455,16 @@ static void test_who_waits_for_a_disk_that_fails_is_reset(void **state)
     (void)state;
     start(10);
     note_always();
-    client_open(&client, 40000);
-    client_open(&other, 40001);
-    client_ask(&other, "PING\r\n", "+PONG\r\n");
-    client_ask(&client, "SET k 1\r\n", "");
+    open_at(&client, 40000);
+    open_at(&other, 40001);
+    ask(&other, "PING\r\n", "+PONG\r\n");
+    ask(&client, "SET k 1\r\n", "");
     take_batch();
     kv.journal.error = -XEN_ENOSPC;
     kv_tcp_batch_ends(&tcp, -XEN_ENOSPC);
-    client_read(&client);
+    hear(&client);
     assert_true(client.has_rst);
-    client_ask(&other, "GET k\r\n", "$1\r\n1\r\n");
+    ask(&other, "GET k\r\n", "$1\r\n1\r\n");
     client_end(&client);
     client_end(&other);
     stop();
