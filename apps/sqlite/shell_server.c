@@ -36,22 +36,9 @@
 
 /* ---- Queues */
 
-static void queue_put(struct shell_queue *queue, struct shell_client *client)
+static struct shell_client *first_of(const struct list *queue)
 {
-    client->next = NULL;
-    *queue->last = client;
-    queue->last = &client->next;
-}
-
-static void queue_take(struct shell_queue *queue, struct shell_client *client)
-{
-    struct shell_client **link = &queue->first;
-
-    while (*link != client)
-        link = &(*link)->next;
-    *link = client->next;
-    if (!*link)
-        queue->last = link;
+    return list_first(queue, struct shell_client, node);
 }
 
 static void make_ready(struct shell_client *client)
@@ -59,13 +46,13 @@ static void make_ready(struct shell_client *client)
     struct shell_server *server = client->server;
 
     client->place = SHELL_READY;
-    queue_put(&server->ready, client);
+    list_append(&server->ready, &client->node);
     fiber_wake(&server->fiber);
 }
 
 static void unblock(struct shell_client *client)
 {
-    queue_take(&client->server->blocked, client);
+    list_remove(&client->server->blocked, &client->node);
     make_ready(client);
 }
 
@@ -73,8 +60,10 @@ static void unblock(struct shell_client *client)
  * to try. */
 static void unblock_all(struct shell_server *server)
 {
-    while (server->blocked.first)
-        unblock(server->blocked.first);
+    struct shell_client *client;
+
+    while ((client = first_of(&server->blocked)))
+        unblock(client);
 }
 
 static void lose_patience(struct timer *timer)
@@ -97,7 +86,7 @@ static void block(struct shell_client *client)
                     app_now_ns() + SHELL_BUSY_NS, lose_patience);
     }
     client->place = SHELL_BLOCKED;
-    queue_put(&server->blocked, client);
+    list_append(&server->blocked, &client->node);
 }
 
 /* ---- Running, in the fiber */
@@ -195,14 +184,14 @@ static void run_client(struct shell_client *client)
 
 static void serve(struct shell_server *server)
 {
-    struct shell_client *client = server->ready.first;
+    struct shell_client *client = first_of(&server->ready);
 
     if (!client) {
         fiber_park();
         server->breath_ns = app_now_ns();
         return;
     }
-    queue_take(&server->ready, client);
+    list_remove(&server->ready, &client->node);
     client->place = SHELL_RUNS;
     if (!client->changed)
         bury(client);
@@ -346,8 +335,8 @@ int shell_server_start(struct shell_server *server)
 {
     struct app *app = server->app;
 
-    server->ready.last = &server->ready.first;
-    server->blocked.last = &server->blocked.first;
+    list_init(&server->ready);
+    list_init(&server->blocked);
     server->site.go_on = go_on;
     server->site.status = add_status;
     disks_init(&server->disks, app);

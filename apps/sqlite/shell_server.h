@@ -22,6 +22,7 @@
 #include "disk/disk.h"
 #include "database/sqlite.h"
 #include "kernel/fiber.h"
+#include "kernel/list.h"
 
 /* SQLite's stack: its own limits on what nests
  * (database/sqlite/sqlite_options.h, and JSON's 1000 levels) take half of it at
@@ -41,7 +42,8 @@ struct shell_client {
     void (*changed)(struct shell_client *client);
     /* The server's: */
     struct shell_server *server;
-    struct shell_client *next_of_all, *next;
+    struct shell_client *next_of_all;
+    struct list_node node; /* ready or blocked */
     enum shell_place {
         SHELL_RESTS,
         SHELL_READY,
@@ -72,9 +74,7 @@ struct shell_server {
     sqlite3 *keeper; /* the connection that is always there */
     struct fiber fiber;
     struct shell_client *clients;
-    struct shell_queue {
-        struct shell_client *first, **last;
-    } ready, blocked;
+    struct list ready, blocked;      /* clients */
     unsigned nr_clients, nr_left;    /* all; those that have left */
     uint64_t breath_ns, slice_ns;    /* when the loop turned, when it began */
     unsigned long timed_out, waited; /* statements */

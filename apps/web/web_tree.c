@@ -41,8 +41,8 @@ static const char *const codings[HTTP_CODINGS] = {"br", "zstd", "gzip"};
 struct web_stream {
     struct http_stream stream;
     struct web_tree *tree;
-    struct web_stream *next; /* waits for a buffer, too */
-    bool is_asking, is_waiting;
+    struct list_node node; /* waits for a buffer */
+    bool is_asking;
     struct web_buffer *buffer; /* that the request reads into */
     struct fs_request request;
     struct fs_file files[FILES_MAX];
@@ -420,26 +420,8 @@ static void look(struct web_stream *s)
 
 static void queue_put(struct web_stream *s)
 {
-    struct web_tree *tree = s->tree;
-
-    s->is_waiting = true;
-    s->next = NULL;
-    *tree->last = s;
-    tree->last = &s->next;
-    queue_start(tree);
-}
-
-static void queue_take(struct web_stream *s)
-{
-    struct web_tree *tree = s->tree;
-    struct web_stream **link = &tree->first;
-
-    while (*link != s)
-        link = &(*link)->next;
-    *link = s->next;
-    if (!s->next)
-        tree->last = link;
-    s->is_waiting = false;
+    list_append(&s->tree->waiting, &s->node);
+    queue_start(s->tree);
 }
 
 /* Hand over what lies in the buffer, which is free afterwards. */
@@ -551,12 +533,14 @@ static void ask_read(struct web_stream *s)
 /* Give free buffers to those who wait. */
 static void queue_start(struct web_tree *tree)
 {
-    for (unsigned i = 0; i < WEB_BUFFERS && tree->first; i++) {
-        struct web_stream *s = tree->first;
+    for (unsigned i = 0; i < WEB_BUFFERS; i++) {
+        struct web_stream *s;
 
         if (tree->buffers[i].is_used)
             continue;
-        queue_take(s);
+        s = list_take(&tree->waiting, struct web_stream, node);
+        if (!s)
+            return;
         tree->buffers[i].is_used = true;
         s->buffer = &tree->buffers[i];
         ask_read(s);
@@ -664,8 +648,8 @@ static void tree_close(struct http_stream *stream)
     struct web_stream *s = container_of(stream, struct web_stream, stream);
 
     s->stream.conn = NULL;
-    if (s->is_waiting)
-        queue_take(s);
+    if (list_has(&s->node))
+        list_remove(&s->tree->waiting, &s->node);
     if (!s->is_asking)
         stream_end(s);
 }
@@ -673,7 +657,7 @@ static void tree_close(struct http_stream *stream)
 int web_tree_init(struct web_tree *tree, struct pages *pages)
 {
     tree->tree = (struct http_tree){tree_open, tree_fetch, tree_close};
-    tree->last = &tree->first;
+    list_init(&tree->waiting);
     for (unsigned i = 0; i < WEB_BUFFERS; i++) {
         tree->buffers[i].bytes =
             page_alloc(pages, HTTP_PIECE_BYTES / XEN_PAGE_SIZE);

@@ -13,6 +13,7 @@
 
 #include "http/http_site.h"
 #include "fs/fs.h"
+#include "kernel/list.h"
 
 /* Pieces that are read at the same time. Requests to a mount are served one
  * after the other: two, so that the next one is there when one is done. */
@@ -50,7 +51,7 @@ struct web_tree {
     int status;       /* of the mounts; not 0: answers are 503 */
     /* The tree's: */
     struct web_buffer buffers[WEB_BUFFERS];
-    struct web_stream *first, **last; /* wait for a buffer */
+    struct list waiting; /* streams: for a buffer */
     struct web_stats stats;
     uint64_t warned_ns;
 };
