@@ -140,7 +140,7 @@ static void stop(void)
 {
     fake_run_until(&loop, tree.stats.open == 0, 100 * NS_PER_S);
     assert_int_equal(site.buffers, 0);
-    assert_null(!list_is_empty(&tree.waiting));
+    assert_true(list_is_empty(&tree.waiting));
     for (unsigned i = 0; i < WEB_BUFFERS; i++)
         assert_false(tree.buffers[i].is_used);
     web_tree_end(&tree, &pages);
