@@ -101,14 +101,7 @@ static enum server_wait wait(const struct server_client *client)
 static const struct server_protocol protocol = {
     .name = "echo",
     .client_bytes = sizeof(struct client),
-    .begin = begin,
-    .refuse = refuse,
-    .end = end,
-    .receive = receive,
-    .output = output,
-    .taken = taken,
-    .finish = finish,
-    .wait = wait,
+    SERVER_CALLS,
 };
 
 static int listen_tcp(struct app *app)

@@ -106,15 +106,8 @@ static bool late(struct server_client *client)
 static const struct server_protocol protocol = {
     .name = "http",
     .client_bytes = sizeof(struct http_client),
-    .begin = begin,
-    .refuse = refuse,
-    .end = end,
-    .receive = receive,
-    .output = output,
-    .taken = taken,
+    SERVER_CALLS,
     .fetch = fetch,
-    .finish = finish,
-    .wait = wait,
     .late = late,
 };
 

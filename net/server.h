@@ -121,6 +121,12 @@ struct server_protocol {
     bool (*late)(struct server_client *client);
 };
 
+/* The calls that every protocol has, in a file where they are static functions
+ * of these names. */
+#define SERVER_CALLS                                                  \
+    .begin = begin, .refuse = refuse, .end = end, .receive = receive, \
+    .output = output, .taken = taken, .finish = finish, .wait = wait
+
 struct server_stats {
     uint64_t accepted;  /* connections, also those refused at once */
     uint64_t refused;   /* told so, or reset: too many, or no memory */

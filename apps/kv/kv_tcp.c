@@ -111,14 +111,7 @@ static enum server_wait wait(const struct server_client *client)
 static const struct server_protocol protocol = {
     .name = "kv",
     .client_bytes = sizeof(struct kv_client),
-    .begin = begin,
-    .refuse = refuse,
-    .end = end,
-    .receive = receive,
-    .output = output,
-    .taken = taken,
-    .finish = finish,
-    .wait = wait,
+    SERVER_CALLS,
 };
 
 /* ---- Long commands */

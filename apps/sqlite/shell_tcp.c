@@ -137,14 +137,7 @@ static enum server_wait wait(const struct server_client *client)
 static const struct server_protocol protocol = {
     .name = "sqlite",
     .client_bytes = sizeof(struct shell_peer),
-    .begin = begin,
-    .refuse = refuse,
-    .end = end,
-    .receive = receive,
-    .output = output,
-    .taken = taken,
-    .finish = finish,
-    .wait = wait,
+    SERVER_CALLS,
 };
 
 int shell_tcp_start(struct shell_tcp *tcp, uint16_t port)

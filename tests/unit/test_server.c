@@ -170,14 +170,7 @@ static bool late(struct server_client *client)
 static const struct server_protocol protocol = {
     .name = "letters",
     .client_bytes = sizeof(struct letter),
-    .begin = begin,
-    .refuse = refuse,
-    .end = end,
-    .receive = receive,
-    .output = output,
-    .taken = taken,
-    .finish = finish,
-    .wait = wait,
+    SERVER_CALLS,
     .late = late,
 };
 
