@@ -31,4 +31,11 @@
 #undef PPP_SUPPORT
 #undef PPPOS_SUPPORT
 
+/* DHCP's times are ours (our patch 0030); lwIP's tests drive it by its old
+ * timers, which port.c has. */
+#define DHCP_COARSE_TIMER_MSECS 60000
+#define DHCP_FINE_TIMER_MSECS   500
+void dhcp_coarse_tmr(void);
+void dhcp_fine_tmr(void);
+
 #endif

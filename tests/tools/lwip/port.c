@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lwip/dhcp.h"
 #include "lwip/priv/tcp_priv.h"
 
 #include "lwiphooks.h"
@@ -76,4 +77,63 @@ void address_conflict6(struct netif *netif, int8_t slot, const uint8_t *mac)
     (void)netif;
     (void)slot;
     (void)mac;
+}
+
+const ip4_addr_t *route_gateway4(struct netif *netif, const ip4_addr_t *dest)
+{
+    (void)netif;
+    (void)dest;
+    return NULL;
+}
+
+/* ---- DHCP's times, by the timer that lwIP's tests call each half second: a
+ * message is repeated after 1 s, 2 s, ... No lease ends in them. */
+
+static struct netif *waiting;
+static unsigned wait_ticks;
+
+void lease_wait(struct netif *netif, unsigned tries)
+{
+    waiting = netif;
+    wait_ticks = 2u << (tries < 6 ? tries : 6);
+}
+
+void lease_off(struct netif *netif)
+{
+    (void)netif;
+    waiting = NULL;
+}
+
+void lease_bound(struct netif *netif, struct dhcp *dhcp)
+{
+    (void)dhcp;
+    lease_off(netif);
+}
+
+void lease_sending(struct netif *netif)
+{
+    (void)netif;
+}
+
+void lease_reply(void)
+{
+}
+
+void lease_option(const struct pbuf *p, uint8_t option, uint16_t at,
+                  uint8_t bytes)
+{
+    (void)p;
+    (void)option;
+    (void)at;
+    (void)bytes;
+}
+
+void dhcp_fine_tmr(void)
+{
+    if (waiting && !--wait_ticks)
+        dhcp_timeout(waiting);
+}
+
+void dhcp_coarse_tmr(void)
+{
 }
