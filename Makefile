@@ -69,7 +69,7 @@ LDFLAGS := -nostdlib -static -n -Wl,--gc-sections,--build-id=none \
 # Lua comes first: of what it asks for some is ours as well as newlib's.
 LIBS    := $(TP_LIB_LUA) $(PART_LIB) $(TP_LIB_LWIP) $(TP_LIB_EROFS) \
            $(TP_LIB_LFS) $(TP_LIB_SQLITE) $(TP_OBJ_PICO) $(TP_LIB_MUSL) \
-           $(TP_LIB_C) $(TP_LIB_M)
+           $(TP_LIB_GLOB) $(TP_LIB_C) $(TP_LIB_M)
 
 .PHONY: all
 all: $(IMAGES) ## build every image (the default)

@@ -14,11 +14,14 @@
 #include <unistd.h>
 
 #include "libc/errors.h"
+#include "posix/devices.h"
 #include "posix/files.h"
 
 int open(const char *path, int flags, ...)
 {
-    return (int)error_result(file_open(path, flags));
+    int fd = device_open(path, flags);
+
+    return (int)error_result(fd == -ENOENT ? file_open(path, flags) : fd);
 }
 
 int creat(const char *path, mode_t mode)
@@ -29,7 +32,8 @@ int creat(const char *path, mode_t mode)
 
 int stat(const char *path, struct stat *stat)
 {
-    return (int)error_result(file_stat(path, stat));
+    return (int)error_result(device_stat(path, stat) ? file_stat(path, stat)
+                                                     : 0);
 }
 
 /* What a link points to: see fs/fs.h, which follows all links. */

@@ -49,6 +49,11 @@ struct app *program_app(void)
     return program.app;
 }
 
+unsigned long program_stack_bytes(void)
+{
+    return program.stack_kib * 1024;
+}
+
 /* ---- Arguments and environment */
 
 /* The next word of *text, terminated: up to a blank, or between single quotes.

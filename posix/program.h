@@ -30,6 +30,9 @@ extern const unsigned program_stack_kib;
 /* What app_main got. */
 struct app *program_app(void);
 
+/* The stack that main has got, bytes. */
+unsigned long program_stack_bytes(void);
+
 /* posix_malloc.c: a malloc that notices overflows. */
 extern const bool posix_malloc_guards;
 

@@ -2,7 +2,8 @@
 #
 # How third-party sources are fetched and built; the Makefile includes this.
 #
-# Guest: $(TP_LIB_MUSL) $(TP_LIB_C) $(TP_LIB_M) $(TP_LIB_LWIP) $(TP_LIB_EROFS) $(TP_LIB_LFS)
+# Guest: $(TP_LIB_MUSL) $(TP_LIB_GLOB) $(TP_LIB_C) $(TP_LIB_M) $(TP_LIB_LWIP)
+# $(TP_LIB_EROFS) $(TP_LIB_LFS)
 # $(TP_LIB_SQLITE) $(TP_LIB_LUA) $(TP_OBJ_LUA) $(TP_OBJ_PICO), and the include
 # flags TP_CFLAGS_NEWLIB, TP_INC_XEN, TP_INC_LWIP, TP_INC_EROFS, TP_INC_LFS,
 # TP_INC_SQLITE, TP_INC_LUA, TP_INC_PICO.
@@ -191,6 +192,20 @@ $(TP)/musl/newlib/%.o: $(TP_MUSL_NEEDS)
 	    -c $(TP_SRC)/newlib/newlib/libc/stdio/$*.c -o $@
 
 -include $(TP_MUSL_OBJ:.o=.d)
+# newlib builds glob for none but its own systems.
+TP_LIB_GLOB := $(TP)/glob.a
+TP_GLOB_C   := collate collcmp glob
+
+$(TP)/glob/%.o: $(TP_STAMP_NEWLIB) third_party/third_party.mk
+	@mkdir -p $(@D)
+	$(TP_Q)$(CC) $(TP_FLAGS) -w -D_GNU_SOURCE -Ilibc/include \
+	    $(TP_CFLAGS_NEWLIB) $(TP_MAP) \
+	    -c $(TP_SRC)/newlib/newlib/libc/posix/$*.c -o $@
+
+$(TP_LIB_GLOB): $(TP_GLOB_C:%=$(TP)/glob/%.o)
+	$(TP_SAY) NEWLIB $@
+	$(TP_Q)rm -f $@ && ar rcs $@ $^
+
 # Both, checked on this machine: by itself; the small and the whole printf, and
 # all else, line by line against this machine's own C library.
 TP_STRICT := regex.h fenv.h fnmatch.h libgen.h limits.h search.h stdlib.h wchar.h

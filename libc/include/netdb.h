@@ -39,6 +39,46 @@ struct addrinfo {
 #define EAI_SYSTEM   (-11)
 #define EAI_OVERFLOW (-12)
 
+/* The older calls; each answer stays until the next call. */
+struct hostent {
+    char *h_name;
+    char **h_aliases; /* none */
+    int h_addrtype, h_length;
+    char **h_addr_list;
+};
+#define h_addr h_addr_list[0]
+
+struct servent {
+    char *s_name;
+    char **s_aliases; /* none */
+    int s_port;       /* in the network's order */
+    char *s_proto;
+};
+
+struct protoent {
+    char *p_name;
+    char **p_aliases; /* none */
+    int p_proto;
+};
+
+#define HOST_NOT_FOUND 1
+#define TRY_AGAIN      2
+#define NO_RECOVERY    3
+#define NO_DATA        4
+#define NO_ADDRESS     NO_DATA
+
+extern int h_errno;
+
+struct hostent *gethostbyname(const char *name);
+struct hostent *gethostbyname2(const char *name, int family);
+/* There are no names: the address as text. */
+struct hostent *gethostbyaddr(const void *address, socklen_t bytes, int family);
+const char *hstrerror(int error);
+/* Of a short list of well-known ones. */
+struct servent *getservbyname(const char *name, const char *protocol);
+struct servent *getservbyport(int port, const char *protocol);
+struct protoent *getprotobyname(const char *name);
+
 int getaddrinfo(const char *node, const char *service,
                 const struct addrinfo *hints, struct addrinfo **result);
 void freeaddrinfo(struct addrinfo *list);

@@ -98,6 +98,14 @@ def test_what_is_asked_of_a_machine(box):
         expect(line not in text, line)
 
 
+def test_programs_of_others_find_what_they_ask_for(box):
+    """Without a network: an address is a name all the same."""
+    text = run(box, "world")
+    for call in ("fork", "execve", "pipe"):
+        equal(len(re.findall(rf"libc: {call}\(\) is not provided", text)), 1,
+              f"lines about {call}")
+
+
 def test_err_ends_a_program(box):
     text = run(box, "err", status=3)
     expect("posixtest: the end: Permission denied\n" in text, "no complaint")

@@ -76,6 +76,27 @@ extern const struct in6_addr in6addr_any, in6addr_loopback;
 #define IPV6_UNICAST_HOPS 16
 #define IPV6_V6ONLY       26
 
+/* Of multicast, known by name only: ENOPROTOOPT. */
+#define IP_MULTICAST_IF     32
+#define IP_MULTICAST_TTL    33
+#define IP_MULTICAST_LOOP   34
+#define IP_ADD_MEMBERSHIP   35
+#define IP_DROP_MEMBERSHIP  36
+#define IPV6_MULTICAST_IF   17
+#define IPV6_MULTICAST_HOPS 18
+#define IPV6_MULTICAST_LOOP 19
+#define IPV6_JOIN_GROUP     20
+#define IPV6_LEAVE_GROUP    21
+
+struct ip_mreq {
+    struct in_addr imr_multiaddr, imr_interface;
+};
+
+struct ipv6_mreq {
+    struct in6_addr ipv6mr_multiaddr;
+    unsigned ipv6mr_interface;
+};
+
 #define IN6_IS_ADDR_UNSPECIFIED(a)                       \
     ((a)->s6_addr32[0] == 0 && (a)->s6_addr32[1] == 0 && \
      (a)->s6_addr32[2] == 0 && (a)->s6_addr32[3] == 0)

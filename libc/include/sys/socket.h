@@ -31,6 +31,7 @@ typedef unsigned short sa_family_t;
 #define SO_REUSEADDR  2
 #define SO_TYPE       3
 #define SO_ERROR      4
+#define SO_DONTROUTE  5 /* known by name only */
 #define SO_BROADCAST  6
 #define SO_SNDBUF     7
 #define SO_RCVBUF     8

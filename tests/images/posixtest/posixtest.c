@@ -39,6 +39,7 @@ static const struct command commands[] = {
     {"socket-errors", run_socket_errors},
     {"interfaces", run_interfaces},
     {"system", run_system},
+    {"world", run_world},
     {"err", run_err},
     {"overflow", run_overflow},
     {"write", run_write_tree},

@@ -24,6 +24,7 @@ int run_exit(int argc, char **argv);
 int run_abort(int argc, char **argv);
 int run_signals(int argc, char **argv);
 int run_read_tree(int argc, char **argv);
+int run_world(int argc, char **argv);
 int run_system(int argc, char **argv);
 int run_err(int argc, char **argv);
 int run_overflow(int argc, char **argv);
