@@ -133,6 +133,7 @@ build/host/tools/%.o: $(TP_STAMP_SRC_LFS)
 	    -c $(TP_SRC)/littlefs/$*.c -o $@
 
 -include $(wildcard $(IMAGE_DIRS:%=%/*/app.mk))
+include tools/sdk/sdk.mk
 -include tests/tests.mk
 -include $(shell find build/obj -name '*.d' 2>/dev/null)
 

@@ -41,6 +41,10 @@ static struct system {
 /* Set by the build: the image's name. */
 extern const char app_name[];
 
+/* The log's first line; ready-made, since the way to it is as short as it gets.
+ */
+static const char first_line[] = "Xenolith " XENOLITH_VERSION "\n";
+
 static void write_log(void *arg, const char *line, size_t len)
 {
     console_write(arg, line, len);
@@ -123,6 +127,7 @@ static void start(struct system *system)
     log_set_epoch(system->app.started_ns);
     console_init(&system->console);
     log_set_sink(write_log, &system->console);
+    console_write(&system->console, first_line, sizeof(first_line) - 1);
     panic_set_last_words(last_words);
 
     options_parse(&system->options, hv_info()->cmdline);

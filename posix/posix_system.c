@@ -53,8 +53,8 @@ int uname(struct utsname *name)
 {
     *name = (struct utsname){
         .sysname = "Xenolith",
-        .release = "1",
-        .version = "1",
+        .release = XENOLITH_VERSION,
+        .version = XENOLITH_VERSION,
         .machine = "x86_64",
     };
     strncpy(name->nodename, program_app()->name, sizeof(name->nodename) - 1);

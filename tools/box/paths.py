@@ -10,7 +10,17 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-CACHE = os.path.join(ROOT, "build", "box")
+
+
+def cache_folder():
+    """In the tree; of the tools that are installed, the user's."""
+    if os.path.exists(os.path.join(ROOT, "Makefile")):
+        return os.path.join(ROOT, "build", "box")
+    return os.path.join(os.environ.get("XDG_CACHE_HOME")
+                        or os.path.expanduser("~/.cache"), "xenolith", "box")
+
+
+CACHE = cache_folder()
 
 
 def run_folder():
@@ -31,7 +41,8 @@ def need_tools(*names):
     """Fail with the first program that is not installed."""
     for name in names:
         if not shutil.which(name):
-            raise Failure(f"{name} is not installed: run tools/setup")
+            raise Failure(f"{name} is not installed: run tools/setup, or "
+                          "apt-get install qemu-system-x86 gcc binutils zstd")
 
 
 def digest(*parts):

@@ -25,7 +25,7 @@
 .endm
 
     elfnote XEN_ELFNOTE_GUEST_OS,       .asciz, "Xenolith"
-    elfnote XEN_ELFNOTE_GUEST_VERSION,  .asciz, "1"
+    elfnote XEN_ELFNOTE_GUEST_VERSION,  .asciz, XENOLITH_VERSION
     elfnote XEN_ELFNOTE_XEN_VERSION,    .asciz, "xen-3.0"
     elfnote XEN_ELFNOTE_LOADER,         .asciz, "generic"
     elfnote XEN_ELFNOTE_VIRT_BASE,      .quad, layout_virt_base
