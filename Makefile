@@ -134,6 +134,7 @@ build/host/tools/%.o: $(TP_STAMP_SRC_LFS)
 
 -include $(wildcard $(IMAGE_DIRS:%=%/*/app.mk))
 include tools/sdk/sdk.mk
+include tests/foreign/foreign.mk
 -include tests/tests.mk
 -include $(shell find build/obj -name '*.d' 2>/dev/null)
 

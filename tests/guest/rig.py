@@ -255,7 +255,7 @@ class Box:
         if "vif" in keys:
             keys["vif"] = [f"{each},script={self.vif_script}"
                            for each in keys["vif"]]
-        guest = Guest(self, image, f"{image}{self.count}")
+        guest = Guest(self, image, f"{os.path.basename(image)}{self.count}")
         kernel = self.put(os.path.join(BUILD, f"{image}.elf"))
         keys = {"name": guest.name, "type": "pv", "kernel": kernel,
                 "memory": memory, "on_crash": "preserve", **keys}
