@@ -155,7 +155,7 @@ run: ## serve APP=http on http://localhost:PORT=8080/ from a guest on real Xen
 
 test: ## every test: on the fake Xen here, and on a real Xen in a box
 	@tools/setup
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all foreign-sources
 	@tests/run-all
 
 soak: $(IMAGES) ## the guest tests that take long: many kills, many connections
@@ -184,4 +184,5 @@ help: ## this list
 
 clean: ## remove what was built (third-party sources and the box stay)
 	rm -rf build/obj build/host build/fuzz build/*.elf build/*.debug \
-	    build/*.map $(PART_LIB) build/coverage compile_commands.json
+	    build/*.map $(PART_LIB) build/coverage compile_commands.json \
+	    build/sdk build/foreign build/deb

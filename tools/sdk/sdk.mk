@@ -46,4 +46,4 @@ install-dev: $(SDK_NEEDS)
 	    root $(ROOT) libs $(SDK_LIBS) headers $(SDK_PUBLIC)
 
 deb: $(SDK_NEEDS) $(SDK_IMAGES:%=build/%.elf) ## Debian packages of the same, in build/deb/
-	@tools/sdk/deb build/deb
+	+@tools/sdk/deb build/deb
