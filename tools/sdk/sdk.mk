@@ -21,7 +21,7 @@ SDK_PUBLIC := $(shell sed '/^\#/d;/^$$/d' tools/sdk/headers)
 # The Makefile's libraries under their names in build/; SQLite's is for
 # programs that ask for it.
 SDK_LIBS   := $(filter-out build/http.a,$(PART_LIB)) $(TP_LIB_LWIP) \
-              $(TP_LIB_EROFS) $(TP_LIB_LFS) $(TP_LIB_PATTERNS)
+              $(TP_LIB_EROFS) $(TP_LIB_LFS) $(TP_LIB_MUSL) $(TP_LIB_GLOB)
 SDK_NEEDS  := $(ROOT) build/obj/image.ld $(SDK_LIBS) $(TP_LIB_C) $(TP_LIB_M) \
               $(TP_LIB_SQLITE) build/obj/names/program.o
 SDK_IMAGES := $(filter-out $(notdir $(basename $(wildcard tests/images/* \
