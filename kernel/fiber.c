@@ -16,6 +16,7 @@
 #include "xen/hv.h"
 
 #include <assert.h>
+#include <errno.h>
 
 /* No address and no small number; by chance on a stack hardly ever. */
 #define UNUSED UINT64_C(0x5ad0f1be5ad0f1be)
@@ -90,13 +91,25 @@ static void enter(void)
     assert(!"an ended fiber was entered");
 }
 
+/* While a fiber does not run, its errno is kept here; while it runs, the
+ * loop's. */
+static void swap_errno(struct fiber *fiber)
+{
+    int other = fiber->other_errno;
+
+    fiber->other_errno = errno;
+    errno = other;
+}
+
 static void run(struct task *task)
 {
     struct fiber *fiber = container_of(task, struct fiber, task);
 
     assert(!entered);
     entered = fiber;
+    swap_errno(fiber);
     fiber_switch(&loop_context, &fiber->context);
+    swap_errno(fiber);
     entered = NULL;
     if (!fiber->ended)
         return;
@@ -117,6 +130,7 @@ int fiber_start(struct fiber *fiber, struct loop *loop, struct pages *pages,
     fiber->loop = loop;
     fiber->pages = pages;
     fiber->ended = false;
+    fiber->other_errno = 0;
     err = stack_take(fiber, stack_pages);
     if (err)
         return err;

@@ -19,7 +19,8 @@
  *
  * A fiber cannot be ended from outside: it must be told to return. Below each
  * stack lies a page that nobody may touch: who overflows it ends the guest, as
- * on the first stack. errno is one for all: read it before parking.
+ * on the first stack. Each fiber has an errno of its own, and so has the loop;
+ * what else the C library keeps (strtok, rand) is one for all.
  */
 #ifndef KERNEL_FIBER_H
 #define KERNEL_FIBER_H
@@ -46,6 +47,7 @@ struct fiber {
     struct task task;
     struct fiber_context context;
     bool started, ended;
+    int other_errno; /* the fiber's, or the loop's while the fiber runs */
 };
 
 /* Run fn on the next turn, on a stack of that many pages (and one more as its

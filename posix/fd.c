@@ -4,13 +4,12 @@
  *
  * A number names a struct fd, which several numbers may do after dup(); the
  * last to be closed frees it. Waiting is here and nowhere else: an operation
- * that says -EAGAIN is tried again whenever something happened (fd_again). One
- * that is not to wait is tried once more after one turn of the loop, without
- * which what it asks for could never arrive.
+ * that says -XEN_EAGAIN is tried again whenever something happened (fd_again).
+ * One that is not to wait is tried once more after one turn of the loop,
+ * without which what it asks for could never arrive.
  */
 #include "posix/fd.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/ioctl.h>
@@ -32,7 +31,7 @@ struct fd *fd_get(int nr)
 int fd_add(struct fd *fd, int least)
 {
     if (least < 0 || least >= FD_MAX)
-        return -EINVAL;
+        return -XEN_EINVAL;
     for (int nr = least; nr < FD_MAX; nr++) {
         if (table[nr])
             continue;
@@ -40,7 +39,7 @@ int fd_add(struct fd *fd, int least)
         fd->refs++;
         return nr;
     }
-    return -EMFILE;
+    return -XEN_EMFILE;
 }
 
 int fd_close(int nr)
@@ -48,7 +47,7 @@ int fd_close(int nr)
     struct fd *fd = fd_get(nr);
 
     if (!fd)
-        return -EBADF;
+        return -XEN_EBADF;
     table[nr] = NULL;
     return --fd->refs ? 0 : fd->ops->close(fd);
 }
@@ -63,7 +62,7 @@ int fd_dup(int nr, int least)
 {
     struct fd *fd = fd_get(nr);
 
-    return fd ? fd_add(fd, least) : -EBADF;
+    return fd ? fd_add(fd, least) : -XEN_EBADF;
 }
 
 int fd_dup2(int nr, int to)
@@ -71,7 +70,7 @@ int fd_dup2(int nr, int to)
     struct fd *fd = fd_get(nr);
 
     if (!fd || to < 0 || to >= FD_MAX)
-        return -EBADF;
+        return -XEN_EBADF;
     if (nr == to)
         return to;
     if (table[to])
@@ -99,12 +98,12 @@ int fd_again(bool may_wait, uint64_t due_ns, unsigned *tries)
 
     if (!may_wait) {
         if ((*tries)++)
-            return -EAGAIN;
+            return -XEN_EAGAIN;
         wait_turn();
         return 0;
     }
     err = wait_until(due_ns);
-    return err == -ETIMEDOUT ? -EAGAIN : err;
+    return err == -XEN_ETIMEDOUT ? -XEN_EAGAIN : err;
 }
 
 /* ---- Reading and writing */
@@ -112,8 +111,8 @@ int fd_again(bool may_wait, uint64_t due_ns, unsigned *tries)
 static int check(const struct fd *fd, int not_with, const void *op)
 {
     if (!fd || (fd->flags & O_ACCMODE) == not_with)
-        return -EBADF;
-    return op ? 0 : -EINVAL;
+        return -XEN_EBADF;
+    return op ? 0 : -XEN_EINVAL;
 }
 
 ssize_t fd_read(int nr, void *to, size_t bytes)
@@ -131,7 +130,7 @@ ssize_t fd_read(int nr, void *to, size_t bytes)
         bytes = INT_MAX;
     do {
         n = fd->ops->read(fd, to, bytes);
-        if (n != -EAGAIN)
+        if (n != -XEN_EAGAIN)
             return n;
         err = fd_again(fd_waits(fd), due_ns, &tries);
     } while (!err);
@@ -149,7 +148,7 @@ static ssize_t write_all(struct fd *fd, const char *from, size_t bytes)
 
         if (n >= 0)
             done += (size_t)n;
-        else if (n == -EAGAIN)
+        else if (n == -XEN_EAGAIN)
             n = fd_again(fd_waits(fd), due_ns, &tries);
         if (n < 0)
             return done ? (ssize_t)done : n;
@@ -174,7 +173,7 @@ static ssize_t in_pieces(int nr, const struct iovec *pieces, int count,
     ssize_t done = 0;
 
     if (count < 0 || count > FD_PIECES_MAX)
-        return -EINVAL;
+        return -XEN_EINVAL;
     for (int i = 0; i < count; i++) {
         ssize_t n = move(nr, &pieces[i]);
 
@@ -219,9 +218,9 @@ ssize_t fd_pread(int nr, void *to, size_t bytes, off_t offset)
     int err = check(fd, O_WRONLY, fd);
 
     if (err || offset < 0)
-        return err ? err : -EINVAL;
+        return err ? err : -XEN_EINVAL;
     if (!fd->ops->pread)
-        return -ESPIPE;
+        return -XEN_ESPIPE;
     return fd->ops->pread(fd, to, bytes < INT_MAX ? bytes : INT_MAX, offset);
 }
 
@@ -231,9 +230,9 @@ ssize_t fd_pwrite(int nr, const void *from, size_t bytes, off_t offset)
     int err = check(fd, O_RDONLY, fd);
 
     if (err || offset < 0)
-        return err ? err : -EINVAL;
+        return err ? err : -XEN_EINVAL;
     if (!fd->ops->pwrite)
-        return -ESPIPE;
+        return -XEN_ESPIPE;
     return fd->ops->pwrite(fd, from, bytes < INT_MAX ? bytes : INT_MAX, offset);
 }
 
@@ -242,8 +241,8 @@ off_t fd_seek(int nr, off_t offset, int whence)
     struct fd *fd = fd_get(nr);
 
     if (!fd)
-        return -EBADF;
-    return fd->ops->seek ? fd->ops->seek(fd, offset, whence) : -ESPIPE;
+        return -XEN_EBADF;
+    return fd->ops->seek ? fd->ops->seek(fd, offset, whence) : -XEN_ESPIPE;
 }
 
 int fd_stat(int nr, struct stat *stat)
@@ -251,7 +250,7 @@ int fd_stat(int nr, struct stat *stat)
     struct fd *fd = fd_get(nr);
 
     if (!fd)
-        return -EBADF;
+        return -XEN_EBADF;
     *stat = (struct stat){.st_nlink = 1};
     return fd->ops->stat ? fd->ops->stat(fd, stat) : 0;
 }
@@ -261,8 +260,8 @@ int fd_sync(int nr)
     struct fd *fd = fd_get(nr);
 
     if (!fd)
-        return -EBADF;
-    return fd->ops->sync ? fd->ops->sync(fd) : -EINVAL;
+        return -XEN_EBADF;
+    return fd->ops->sync ? fd->ops->sync(fd) : -XEN_EINVAL;
 }
 
 int fd_truncate(int nr, off_t bytes)
@@ -271,7 +270,7 @@ int fd_truncate(int nr, off_t bytes)
     int err = check(fd, O_RDONLY, fd ? fd->ops->truncate : NULL);
 
     if (err || bytes < 0)
-        return err ? err : -EINVAL;
+        return err ? err : -XEN_EINVAL;
     return fd->ops->truncate(fd, bytes);
 }
 
@@ -292,7 +291,7 @@ int fd_fcntl(int nr, int command, long argument)
     struct fd *fd = fd_get(nr);
 
     if (!fd)
-        return -EBADF;
+        return -XEN_EBADF;
     switch (command) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
@@ -310,7 +309,7 @@ int fd_fcntl(int nr, int command, long argument)
     case F_SETLKW:
         return lock((struct flock *)argument, command);
     default:
-        return -EINVAL;
+        return -XEN_EINVAL;
     }
 }
 
@@ -319,14 +318,14 @@ int fd_ioctl(int nr, unsigned long request, int *argument)
     struct fd *fd = fd_get(nr);
 
     if (!fd)
-        return -EBADF;
+        return -XEN_EBADF;
     switch (request) {
     case FIONBIO:
         fd->flags = (fd->flags & ~O_NONBLOCK) | (*argument ? O_NONBLOCK : 0);
         return 0;
     case FIONREAD:
-        return fd->ops->waiting ? fd->ops->waiting(fd, argument) : -ENOTTY;
+        return fd->ops->waiting ? fd->ops->waiting(fd, argument) : -XEN_ENOTTY;
     default:
-        return -ENOTTY;
+        return -XEN_ENOTTY;
     }
 }

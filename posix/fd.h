@@ -3,12 +3,12 @@
  * File descriptors: numbers for whatever can be read, written or waited for.
  *
  * Each kind (console, file, socket) embeds a struct fd and has operations,
- * which never wait: -EAGAIN says "not now", and the calls here wait for it to
- * change if the descriptor is to wait. Only files' operations wait themselves,
- * for the disk; a file is always ready. Whoever may have changed what an
- * operation would say calls wait_wake (wait.h).
+ * which never wait: -XEN_EAGAIN says "not now", and the calls here wait for it
+ * to change if the descriptor is to wait. Only files' operations wait
+ * themselves, for the disk; a file is always ready. Whoever may have changed
+ * what an operation would say calls wait_wake (wait.h).
  *
- * All results are 0 or more, or a negative number of errno.h. The POSIX names
+ * All results are 0 or more, or a negative XEN_E*. The POSIX names
  * are in posix_fd.c.
  */
 #ifndef POSIX_FD_H
@@ -61,7 +61,7 @@ struct fd {
     uint64_t read_limit_ns, write_limit_ns;
 };
 
-/* The lowest free number >= least for it, or -EMFILE; `fd` then stays the
+/* The lowest free number >= least for it, or -XEN_EMFILE; `fd` then stays the
  * caller's. */
 int fd_add(struct fd *fd, int least);
 /* NULL: there is no such descriptor. */
@@ -90,8 +90,8 @@ int fd_truncate(int nr, off_t bytes);
 
 /* When a wait that begins now ends. */
 uint64_t fd_due(uint64_t limit_ns);
-/* After -EAGAIN. 0: try again; else what the call is to return. `tries` is 0
- * at first, and counted here. */
+/* After -XEN_EAGAIN. 0: try again; else what the call is to return. `tries` is
+ * 0 at first, and counted here. */
 int fd_again(bool may_wait, uint64_t due_ns, unsigned *tries);
 /* Is it to wait? */
 bool fd_waits(const struct fd *fd);

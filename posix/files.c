@@ -8,7 +8,6 @@
  */
 #include "posix/files.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "libc/errors.h"
 #include "posix/fd.h"
 #include "posix/program.h"
 #include "posix/wait.h"
@@ -54,7 +52,7 @@ static void call_done(struct fs_request *request)
 static int call_end(struct call *call)
 {
     wait_done(&call->done);
-    return error_of_xen(call->request.status);
+    return call->request.status;
 }
 
 /* ---- Paths */
@@ -92,9 +90,9 @@ static int resolve(char to[FS_PATH_MAX], const char *path)
     if (err)
         return err;
     if (!*path)
-        return -ENOENT;
+        return -XEN_ENOENT;
     strcpy(to, *path == '/' ? "/" : files.cwd);
-    return append(to, path) ? 0 : -ENAMETOOLONG;
+    return append(to, path) ? 0 : -XEN_ENAMETOOLONG;
 }
 
 const char *file_cwd(void)
@@ -113,7 +111,7 @@ int file_chdir(const char *path)
     if (err)
         return err;
     if (!S_ISDIR(stat.st_mode))
-        return -ENOTDIR;
+        return -XEN_ENOTDIR;
     strcpy(files.cwd, whole);
     return 0;
 }
@@ -211,11 +209,11 @@ static off_t file_seek(struct fd *fd, off_t offset, int whence)
     if (whence == SEEK_END || whence == SEEK_CUR)
         from = offset_of(file);
     else if (whence != SEEK_SET)
-        return -EINVAL;
+        return -XEN_EINVAL;
     if (from < 0)
         return from;
     if (__builtin_add_overflow(from, offset, &offset) || offset < 0)
-        return -EINVAL;
+        return -XEN_EINVAL;
     file->offset = offset;
     file->offset_is_end = false;
     return offset;
@@ -334,7 +332,7 @@ static int add(struct file *file, int flags)
     }
     if (flags & O_DIRECTORY && file->file.stat.kind != FS_DIRECTORY) {
         (void)fd_close(nr);
-        return -ENOTDIR;
+        return -XEN_ENOTDIR;
     }
     return nr;
 }
@@ -345,10 +343,10 @@ int file_open(const char *path, int flags)
     int err;
 
     if ((flags & O_ACCMODE) == O_ACCMODE)
-        return -EINVAL;
+        return -XEN_EINVAL;
     file = calloc(1, sizeof(*file));
     if (!file)
-        return -ENOMEM;
+        return -XEN_ENOMEM;
     file->fd.ops = &ops;
     file->fd.flags = flags & (O_ACCMODE | O_APPEND | O_NONBLOCK);
     err = open_file(file, path, flags);
@@ -366,7 +364,7 @@ int file_readdir(int nr, struct fs_entry *entries, unsigned count,
     struct fd *fd = fd_get(nr);
 
     if (!fd || fd->ops != &ops)
-        return fd ? -ENOTDIR : -EBADF;
+        return fd ? -XEN_ENOTDIR : -XEN_EBADF;
     fs_readdir(&call.request, &file_of(fd)->file, entries, count, first,
                call_done);
     return call_end(&call);
@@ -429,7 +427,7 @@ int file_access(const char *path, bool write)
 
     if (err)
         return err;
-    return write && space.read_only ? -EROFS : 0;
+    return write && space.read_only ? -XEN_EROFS : 0;
 }
 
 int file_truncate(const char *path, off_t bytes)
@@ -492,7 +490,7 @@ int file_rmdir(const char *path)
 static void on_ready(struct fs *fs, int status)
 {
     (void)fs;
-    files.status = error_of_xen(status);
+    files.status = status;
     files.ready = true;
     wait_wake();
 }

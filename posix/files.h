@@ -7,7 +7,7 @@
  * looked up: ".." behind a symbolic link leads to where the link is, not to the
  * parent of where it points to.
  *
- * Results are 0 or more, or a negative number of errno.h. To be called in the
+ * Results are 0 or more, or a negative XEN_E*. To be called in the
  * program's fiber only. The POSIX names are in posix_files.c.
  */
 #ifndef POSIX_FILES_H

@@ -7,7 +7,6 @@
 
 #include "posix/interfaces.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,7 +94,7 @@ static int add_v4(struct ifaddrs ***tail, const struct netif *netif)
         return 0;
     entry = add(tail, netif, netif_ip_addr4(netif), netif_ip_netmask4(netif));
     if (!entry)
-        return -ENOMEM;
+        return -XEN_ENOMEM;
     ip_addr_set_ip4_u32_val(broadcast, netif_ip4_addr(netif)->addr |
                                            ~netif_ip4_netmask(netif)->addr);
     address_fill(false, &broadcast, 0, &entry->broadcast);
@@ -112,7 +111,7 @@ static int add_v6(struct ifaddrs ***tail, const struct netif *netif)
         if (!ip6_addr_isvalid(netif_ip6_addr_state(netif, i)))
             continue;
         if (!add(tail, netif, netif_ip_addr6(netif, i), &mask))
-            return -ENOMEM;
+            return -XEN_ENOMEM;
     }
     return 0;
 }

@@ -19,8 +19,8 @@ unsigned interfaces_number(const char *name);
 /* The nth of those there are, from 0 on; false: there are no more. */
 bool interfaces_nth(unsigned n, unsigned *number, char name[IF_NAMESIZE]);
 
-/* An entry for each address, and one block of memory for each entry. -ENOMEM,
- * and then there is no list. */
+/* An entry for each address, and one block of memory for each entry.
+ * -XEN_ENOMEM, and then there is no list. */
 int interfaces_addresses(struct ifaddrs **list);
 void interfaces_free(struct ifaddrs *list);
 

@@ -7,7 +7,6 @@
 #include "posix/netdb.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -9,8 +9,6 @@
  */
 #include "posix/poll.h"
 
-#include <errno.h>
-
 #include "posix/fd.h"
 #include "posix/wait.h"
 
@@ -38,7 +36,7 @@ static int wait_for(int (*look)(void *arg), void *arg, uint64_t due_ns)
     wait_turn();
     while (!(ready = look(arg)) && !err)
         err = wait_until(due_ns);
-    if (ready || err == -ETIMEDOUT || err == -EAGAIN)
+    if (ready || err == -XEN_ETIMEDOUT || err == -XEN_EAGAIN)
         return ready;
     return err;
 }
@@ -125,9 +123,9 @@ int select_until(int nr, fd_set *read, fd_set *write, fd_set *except,
     int ready;
 
     if (nr < 0 || nr > FD_SETSIZE)
-        return -EINVAL;
+        return -XEN_EINVAL;
     if (!are_there(&s))
-        return -EBADF;
+        return -XEN_EBADF;
     FD_ZERO(&s.read_ready);
     FD_ZERO(&s.write_ready);
     ready = wait_for(look_select, &s, due_ns);

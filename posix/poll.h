@@ -10,7 +10,7 @@
 #include <sys/select.h>
 
 /* How many are ready; 0: none was by then (WAIT_FOR_EVER of wait.h), or a
- * negative number of errno.h. A descriptor of fds that is negative is left
+ * negative XEN_E*. A descriptor of fds that is negative is left
  * out. The loop turns at least once. */
 int poll_until(struct pollfd *fds, nfds_t nr, uint64_t due_ns);
 int select_until(int nr, fd_set *read, fd_set *write, fd_set *except,

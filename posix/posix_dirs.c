@@ -40,7 +40,7 @@ DIR *fdopendir(int fd)
     int nr = file_readdir(fd, &entry, 0, 0);
 
     if (nr < 0) {
-        errno = -nr;
+        errno = -error_of_xen(nr);
         return NULL;
     }
     return make(fd);
@@ -52,7 +52,7 @@ DIR *opendir(const char *path)
     DIR *dir;
 
     if (fd < 0) {
-        errno = -fd;
+        errno = -error_of_xen(fd);
         return NULL;
     }
     dir = make(fd);
@@ -84,7 +84,7 @@ struct dirent *readdir(DIR *dir)
         dir->at = dir->nr = 0;
         nr = file_readdir(dir->fd, dir->entries, BATCH, dir->first);
         if (nr < 0)
-            errno = -nr;
+            errno = -error_of_xen(nr);
         if (nr <= 0)
             return NULL;
         dir->nr = (unsigned)nr;

@@ -74,7 +74,7 @@ int isatty(int fd)
 
     if (!err && S_ISCHR(stat.st_mode))
         return 1;
-    errno = err ? -err : ENOTTY;
+    errno = err ? -error_of_xen(err) : ENOTTY;
     return 0;
 }
 

@@ -54,7 +54,8 @@ int statvfs(const char *path, struct statvfs *space)
 
 int truncate(const char *path, off_t bytes)
 {
-    return (int)error_result(bytes < 0 ? -EINVAL : file_truncate(path, bytes));
+    return (int)error_result(bytes < 0 ? -XEN_EINVAL
+                                       : file_truncate(path, bytes));
 }
 
 int rename(const char *path, const char *new_path)
@@ -82,7 +83,7 @@ int remove(const char *path)
 {
     int err = file_unlink(path);
 
-    return (int)error_result(err == -EISDIR ? file_rmdir(path) : err);
+    return (int)error_result(err == -XEN_EISDIR ? file_rmdir(path) : err);
 }
 
 /* newlib's tmpfile() calls this one. */

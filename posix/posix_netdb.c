@@ -63,7 +63,7 @@ int inet_pton(int family, const char *text, void *address)
     ip_addr_t ip;
 
     if (family != AF_INET && family != AF_INET6)
-        return (int)error_result(-EAFNOSUPPORT);
+        return (int)error_result(-XEN_EAFNOSUPPORT);
     if (!netdb_parse(family, text, &ip))
         return 0;
     if (family == AF_INET)
@@ -122,7 +122,7 @@ int gethostname(char *name, size_t bytes)
     const char *own = net_hostname();
 
     if (strlen(own) >= bytes)
-        return (int)error_result(-ENAMETOOLONG);
+        return (int)error_result(-XEN_ENAMETOOLONG);
     strcpy(name, own);
     return 0;
 }

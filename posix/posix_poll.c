@@ -27,7 +27,7 @@ int select(int nr, fd_set *read, fd_set *write, fd_set *except,
     uint64_t due_ns = WAIT_FOR_EVER;
 
     if (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0))
-        return (int)error_result(-EINVAL);
+        return (int)error_result(-XEN_EINVAL);
     if (timeout)
         due_ns = hv_now_ns() + (uint64_t)timeout->tv_sec * NS_PER_S +
                  (uint64_t)timeout->tv_usec * NS_PER_US;

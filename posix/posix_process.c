@@ -32,7 +32,7 @@ FILE *popen(const char *command, const char *mode)
 int pclose(FILE *stream)
 {
     (void)stream;
-    return (int)error_result(-ECHILD);
+    return (int)error_result(-XEN_ECHILD);
 }
 
 void flockfile(FILE *stream)

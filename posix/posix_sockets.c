@@ -2,6 +2,7 @@
 /*
  * The POSIX names of sockets.
  */
+#include <string.h>
 #include <sys/socket.h>
 
 #include "libc/errors.h"
@@ -52,9 +53,25 @@ int getpeername(int fd, struct sockaddr *address, socklen_t *len)
     return (int)error_result(socket_peer(fd, address, len));
 }
 
+/* SO_ERROR's value is an error number too. */
+static void number_of_program(void *value, socklen_t len)
+{
+    int number;
+
+    if (len != sizeof(number))
+        return;
+    memcpy(&number, value, sizeof(number));
+    number = -error_of_xen(-number);
+    memcpy(value, &number, sizeof(number));
+}
+
 int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
-    return (int)error_result(socket_get(fd, level, name, value, len));
+    int err = socket_get(fd, level, name, value, len);
+
+    if (!err && level == SOL_SOCKET && name == SO_ERROR)
+        number_of_program(value, *len);
+    return (int)error_result(err);
 }
 
 int setsockopt(int fd, int level, int name, const void *value, socklen_t len)

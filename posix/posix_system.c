@@ -26,7 +26,7 @@ ssize_t getrandom(void *to, size_t bytes, unsigned flags)
 
     (void)flags;
     if (!random->seeded)
-        return error_result(-EAGAIN);
+        return error_result(-XEN_EAGAIN);
     random_bytes(random, to, bytes);
     return (ssize_t)bytes;
 }
@@ -34,8 +34,8 @@ ssize_t getrandom(void *to, size_t bytes, unsigned flags)
 int getentropy(void *to, size_t bytes)
 {
     if (bytes > ENTROPY_MAX)
-        return (int)error_result(-EIO);
-    return getrandom(to, bytes, 0) < 0 ? (int)error_result(-EIO) : 0;
+        return (int)error_result(-XEN_EIO);
+    return getrandom(to, bytes, 0) < 0 ? (int)error_result(-XEN_EIO) : 0;
 }
 
 /* ---- The environment */
@@ -83,7 +83,7 @@ long sysconf(int name)
     case _SC_AVPHYS_PAGES:
         return (long)pages_available(program_app()->pages);
     default:
-        return error_result(-EINVAL);
+        return error_result(-XEN_EINVAL);
     }
 }
 
@@ -117,7 +117,7 @@ void *mmap(void *where, size_t bytes, int protection, int flags, int fd,
 int munmap(void *at, size_t bytes)
 {
     if (!bytes || (uintptr_t)at % XEN_PAGE_SIZE)
-        return (int)error_result(-EINVAL);
+        return (int)error_result(-XEN_EINVAL);
     page_free(program_app()->pages, at, pages_of(bytes));
     return 0;
 }

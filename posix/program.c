@@ -12,7 +12,6 @@
  */
 #include "posix/program.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +79,7 @@ static int set_arguments(const char *name, const char *text)
     /* A word has a byte at least, and another one between two. */
     program.argv = calloc(strlen(text) / 2 + 3, sizeof(char *));
     if (!program.text || !program.argv)
-        return -ENOMEM;
+        return -XEN_ENOMEM;
     rest = program.text;
     program.argv[program.argc++] = (char *)name;
     while ((word = next_word(&rest)))
@@ -95,7 +94,7 @@ static int set_environment(struct options *options)
 
     while ((name = options_next(options, "env.", &at, &value)))
         if (setenv(name, value, 1))
-            return -errno;
+            return -XEN_ENOMEM;
     return 0;
 }
 
@@ -108,10 +107,10 @@ static int read_options(struct app *app)
     if (options_text(app->options, "args", &args) < 0 ||
         options_number(app->options, "stack", 16, PROGRAM_STACK_KIB_MAX,
                        &program.stack_kib) < 0)
-        return -EINVAL;
+        return -XEN_EINVAL;
     if (set_arguments(app->name, args) || set_environment(app->options)) {
         log_error("program", "the arguments or the environment make no sense");
-        return -EINVAL;
+        return -XEN_EINVAL;
     }
     return 0;
 }

@@ -4,11 +4,10 @@
  * forgets each when it is called. What a signal without a handler does is said
  * here, and sigaction() is, whose handlers stay: newlib's handler is then
  * act(). Nobody else can send a signal, and SIGPIPE is never sent: writing to
- * a connection that is closed is EPIPE.
+ * a connection that is closed is XEN_EPIPE.
  */
 #include "posix/signal.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -54,7 +53,7 @@ int sigaction(int sig, const struct sigaction *action, struct sigaction *old)
 
     if (sig <= 0 || sig >= NSIG || sig == SIGKILL || sig == SIGSTOP ||
         (action && action->sa_flags & ~SA_NOCLDSTOP))
-        return (int)error_result(-EINVAL);
+        return (int)error_result(-XEN_EINVAL);
     now = (struct sigaction){.sa_handler = signal(sig, SIG_DFL)};
     (void)signal(sig, now.sa_handler); /* there is no other way to ask */
     if (now.sa_handler == act)
@@ -76,9 +75,9 @@ void signal_arrive(int sig)
 int kill(pid_t pid, int sig)
 {
     if (pid != getpid() && pid != 0)
-        return (int)error_result(-ESRCH);
+        return (int)error_result(-XEN_ESRCH);
     if (sig < 0 || sig >= NSIG)
-        return (int)error_result(-EINVAL);
+        return (int)error_result(-XEN_EINVAL);
     if (sig != 0 && __sigtramp(sig) == SIGTRAMP_DEFAULT) {
         log_error("libc", "ended by its own signal %d", sig);
         _exit(EXIT_SIGNAL + sig);

@@ -6,7 +6,6 @@
  */
 #include "posix/socket.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -30,14 +29,14 @@
 int socket_error(int err)
 {
     static const int errors[] = {
-        [-ERR_MEM] = ENOBUFS,         [-ERR_BUF] = ENOBUFS,
-        [-ERR_TIMEOUT] = ETIMEDOUT,   [-ERR_RTE] = ENETUNREACH,
-        [-ERR_INPROGRESS] = EALREADY, [-ERR_VAL] = EINVAL,
-        [-ERR_WOULDBLOCK] = EAGAIN,   [-ERR_USE] = EADDRINUSE,
-        [-ERR_ALREADY] = EALREADY,    [-ERR_ISCONN] = EISCONN,
-        [-ERR_CONN] = ENOTCONN,       [-ERR_IF] = ENETDOWN,
-        [-ERR_ABRT] = ECONNABORTED,   [-ERR_RST] = ECONNRESET,
-        [-ERR_CLSD] = ECONNRESET,     [-ERR_ARG] = EINVAL,
+        [-ERR_MEM] = XEN_ENOBUFS,         [-ERR_BUF] = XEN_ENOBUFS,
+        [-ERR_TIMEOUT] = XEN_ETIMEDOUT,   [-ERR_RTE] = XEN_ENETUNREACH,
+        [-ERR_INPROGRESS] = XEN_EALREADY, [-ERR_VAL] = XEN_EINVAL,
+        [-ERR_WOULDBLOCK] = XEN_EAGAIN,   [-ERR_USE] = XEN_EADDRINUSE,
+        [-ERR_ALREADY] = XEN_EALREADY,    [-ERR_ISCONN] = XEN_EISCONN,
+        [-ERR_CONN] = XEN_ENOTCONN,       [-ERR_IF] = XEN_ENETDOWN,
+        [-ERR_ABRT] = XEN_ECONNABORTED,   [-ERR_RST] = XEN_ECONNRESET,
+        [-ERR_CLSD] = XEN_ECONNRESET,     [-ERR_ARG] = XEN_EINVAL,
     };
 
     return -errors[-err];
@@ -85,7 +84,7 @@ void sockets_stop(void)
     uint64_t due_ns = hv_now_ns() + SOCKET_LINGER_NS;
     int err = 0;
 
-    while (stream_any_unsent() && hv_now_ns() < due_ns && err != -EAGAIN)
+    while (stream_any_unsent() && hv_now_ns() < due_ns && err != -XEN_EAGAIN)
         err = wait_until(hv_now_ns() + LINGER_STEP_NS);
     net_stop();
 }
@@ -178,9 +177,9 @@ int socket_find(int nr, struct socket **socket)
     struct fd *fd = fd_get(nr);
 
     if (!fd)
-        return -EBADF;
+        return -XEN_EBADF;
     if (fd->ops != &fd_ops)
-        return -ENOTSOCK;
+        return -XEN_ENOTSOCK;
     *socket = socket_of(fd);
     return 0;
 }
@@ -217,12 +216,12 @@ int socket_open(int family, int type, int protocol)
     if (err)
         return err;
     if (family != AF_INET && family != AF_INET6)
-        return -EAFNOSUPPORT;
+        return -XEN_EAFNOSUPPORT;
     if (!ops)
-        return -EPROTONOSUPPORT;
+        return -XEN_EPROTONOSUPPORT;
     socket = socket_make(ops, family == AF_INET6);
     if (!socket)
-        return -ENOMEM;
+        return -XEN_ENOMEM;
     err = ops->open(socket);
     if (err) {
         free(socket);
@@ -255,7 +254,7 @@ int socket_listen(int nr, int backlog)
     if (err)
         return err;
     if (socket->ops != &socket_stream)
-        return -EOPNOTSUPP;
+        return -XEN_EOPNOTSUPP;
     return stream_listen(socket, backlog);
 }
 
@@ -269,11 +268,11 @@ int socket_accept(int nr, struct sockaddr *address, socklen_t *len, int flags)
     if (err)
         return err;
     if (listener->ops != &socket_stream)
-        return -EOPNOTSUPP;
+        return -XEN_EOPNOTSUPP;
     due_ns = fd_due(listener->fd.read_limit_ns);
     do {
         err = stream_accept(listener, &socket);
-        if (err == -EAGAIN)
+        if (err == -XEN_EAGAIN)
             err = fd_again(fd_waits(&listener->fd), due_ns, &tries);
     } while (!err && !socket);
     if (err)
@@ -292,7 +291,8 @@ static int await_connected(struct socket *socket)
     while (socket->stream.state == STREAM_CONNECTING && !err)
         err = wait_until(due_ns);
     if (err)
-        return err == -ETIMEDOUT || err == -EAGAIN ? -EINPROGRESS : err;
+        return err == -XEN_ETIMEDOUT || err == -XEN_EAGAIN ? -XEN_EINPROGRESS
+                                                           : err;
     return socket_take_error(socket);
 }
 
@@ -313,7 +313,7 @@ int socket_connect(int nr, const struct sockaddr *address, socklen_t len)
         return err;
     socket_await_net();
     err = socket->ops->connect(socket, &ip, port);
-    if (err != -EINPROGRESS || socket->fd.flags & O_NONBLOCK)
+    if (err != -XEN_EINPROGRESS || socket->fd.flags & O_NONBLOCK)
         return err;
     return await_connected(socket);
 }
@@ -326,7 +326,7 @@ int socket_shutdown(int nr, int how)
     if (err)
         return err;
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
-        return -EINVAL;
+        return -XEN_EINVAL;
     return socket->ops->shutdown(socket, how);
 }
 
@@ -338,7 +338,7 @@ int socket_name(int nr, struct sockaddr *address, socklen_t *len)
     if (err)
         return err;
     if (!socket->pcb)
-        return -EINVAL;
+        return -XEN_EINVAL;
     address_give(socket->v6, &socket->pcb->local_ip,
                  socket->ops == &socket_stream ? socket->tcp->local_port
                                                : socket->udp->local_port,
@@ -390,14 +390,14 @@ static int take_pieces(struct message *message, const struct iovec *pieces,
                        size_t nr)
 {
     if (nr > FD_PIECES_MAX)
-        return -EMSGSIZE;
+        return -XEN_EMSGSIZE;
     message->pieces = pieces;
     message->nr_pieces = (int)nr;
     for (size_t i = 0; i < nr; i++)
         if (__builtin_add_overflow(message->bytes, pieces[i].iov_len,
                                    &message->bytes))
-            return -EINVAL;
-    return message->bytes <= INT_MAX ? 0 : -EINVAL;
+            return -XEN_EINVAL;
+    return message->bytes <= INT_MAX ? 0 : -XEN_EINVAL;
 }
 
 static ssize_t send_all(struct socket *socket, struct message *message)
@@ -410,7 +410,7 @@ static ssize_t send_all(struct socket *socket, struct message *message)
 
         if (n >= 0)
             message->done += (size_t)n;
-        else if (n == -EAGAIN)
+        else if (n == -XEN_EAGAIN)
             n = fd_again(may_wait(socket, message), due_ns, &tries);
         if (n < 0)
             return message->done ? (ssize_t)message->done : n;
@@ -421,7 +421,7 @@ static ssize_t send_all(struct socket *socket, struct message *message)
 static ssize_t socket_writev(struct fd *fd, const struct iovec *pieces, int nr)
 {
     struct message message = {.flags = 0};
-    int err = nr < 0 ? -EINVAL : take_pieces(&message, pieces, (size_t)nr);
+    int err = nr < 0 ? -XEN_EINVAL : take_pieces(&message, pieces, (size_t)nr);
 
     return err ? err : send_all(socket_of(fd), &message);
 }
@@ -455,7 +455,7 @@ static ssize_t receive(struct socket *socket, struct message *message)
 
     do {
         n = socket->ops->receive(socket, message);
-        if (n == -EAGAIN) {
+        if (n == -XEN_EAGAIN) {
             n = fd_again(may_wait(socket, message), due_ns, &tries);
             if (!n)
                 continue;

@@ -11,7 +11,7 @@
  * UDP socket SO_RCVBUF bytes, a listener its backlog; all of them together
  * net/memory.c's limit.
  *
- * Results are 0 or more, or a negative number of errno.h. The POSIX names are
+ * Results are 0 or more, or a negative XEN_E*. The POSIX names are
  * in posix_sockets.c.
  */
 #ifndef POSIX_SOCKET_H
@@ -55,7 +55,7 @@ struct message {
 struct socket_ops {
     int (*open)(struct socket *socket);
     int (*bind)(struct socket *socket, const ip_addr_t *ip, uint16_t port);
-    /* -EINPROGRESS: socket->stream.state will tell. ip NULL: undo it. */
+    /* -XEN_EINPROGRESS: socket->stream.state will tell. ip NULL: undo it. */
     int (*connect)(struct socket *socket, const ip_addr_t *ip, uint16_t port);
     int (*peer)(struct socket *socket, ip_addr_t *ip, uint16_t *port);
     /* Bytes sent, of those behind message->done. */
@@ -138,7 +138,7 @@ extern const struct socket_ops socket_stream, socket_datagram;
 
 /* NULL: no memory. */
 struct socket *socket_make(const struct socket_ops *ops, bool v6);
-/* -EBADF, -ENOTSOCK. */
+/* -XEN_EBADF, -XEN_ENOTSOCK. */
 int socket_find(int nr, struct socket **socket);
 /* The error that waits in it, which is thereby told; or 0. */
 int socket_take_error(struct socket *socket);
@@ -147,7 +147,7 @@ int socket_error(int err);
 
 /* socket_stream.c */
 int stream_listen(struct socket *socket, int backlog);
-/* -EAGAIN: none is there. */
+/* -XEN_EAGAIN: none is there. */
 int stream_accept(struct socket *listener, struct socket **socket);
 /* Is anything that was sent still on its way? */
 bool stream_any_unsent(void);

@@ -5,7 +5,6 @@
  */
 #include "posix/socket.h"
 
-#include <errno.h>
 #include <string.h>
 
 #define MAPPED htonl(0xffff) /* the third word of a mapped address */
@@ -16,7 +15,7 @@ static int take_v4(const struct sockaddr *address, socklen_t len, ip_addr_t *ip,
     struct sockaddr_in in;
 
     if (len < sizeof(in))
-        return -EINVAL;
+        return -XEN_EINVAL;
     memcpy(&in, address, sizeof(in));
     ip_addr_set_ip4_u32_val(*ip, in.sin_addr.s_addr);
     *port = ntohs(in.sin_port);
@@ -30,13 +29,13 @@ static int take_v6(const struct socket *socket, const struct sockaddr *address,
     uint32_t word[4];
 
     if (len < sizeof(in))
-        return -EINVAL;
+        return -XEN_EINVAL;
     memcpy(&in, address, sizeof(in));
     memcpy(word, &in.sin6_addr, sizeof(word));
     *port = ntohs(in.sin6_port);
     if (!word[0] && !word[1] && word[2] == MAPPED) {
         if (socket->v6_only)
-            return -ENETUNREACH;
+            return -XEN_ENETUNREACH;
         ip_addr_set_ip4_u32_val(*ip, word[3]);
         return 0;
     }
@@ -50,9 +49,9 @@ int address_take(const struct socket *socket, const struct sockaddr *address,
                  socklen_t len, ip_addr_t *ip, uint16_t *port)
 {
     if (!address || len < sizeof(sa_family_t))
-        return -EINVAL;
+        return -XEN_EINVAL;
     if (address->sa_family != (socket->v6 ? AF_INET6 : AF_INET))
-        return -EAFNOSUPPORT;
+        return -XEN_EAFNOSUPPORT;
     return socket->v6 ? take_v6(socket, address, len, ip, port)
                       : take_v4(address, len, ip, port);
 }

@@ -7,7 +7,6 @@
  */
 #include "posix/socket.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +97,7 @@ static ssize_t datagram_receive(struct socket *socket, struct message *message)
     uint16_t length, copied;
 
     if (!datagram)
-        return socket->reading_ended ? 0 : -EAGAIN;
+        return socket->reading_ended ? 0 : -XEN_EAGAIN;
     length = datagram->p->tot_len;
     copied = copy_out(datagram->p, message);
     message->peer = datagram->from;
@@ -148,14 +147,14 @@ static ssize_t datagram_send(struct socket *socket,
     int err;
 
     if (socket->writing_ended)
-        return -EPIPE;
+        return -XEN_EPIPE;
     if (!message->has_peer && !(udp_flags(socket->udp) & UDP_FLAGS_CONNECTED))
-        return -EDESTADDRREQ;
+        return -XEN_EDESTADDRREQ;
     if (message->bytes > DATAGRAM_MAX - sizeof(struct udp_hdr))
-        return -EMSGSIZE;
+        return -XEN_EMSGSIZE;
     p = wrap(message);
     if (!p)
-        return -ENOBUFS;
+        return -XEN_ENOBUFS;
     err = message->has_peer
               ? udp_sendto(socket->udp, p, &message->peer, message->port)
               : udp_send(socket->udp, p);
@@ -170,7 +169,7 @@ static int datagram_open(struct socket *socket)
     socket->udp =
         udp_new_ip_type(socket->v6 ? IPADDR_TYPE_ANY : IPADDR_TYPE_V4);
     if (!socket->udp)
-        return -ENOBUFS;
+        return -XEN_ENOBUFS;
     socket->datagram.tail = &socket->datagram.first;
     socket->datagram.bytes_max = SOCKET_DATAGRAM_BYTES;
     udp_recv(socket->udp, on_datagram, socket);
@@ -181,7 +180,7 @@ static int datagram_bind(struct socket *socket, const ip_addr_t *ip,
                          uint16_t port)
 {
     if (socket->udp->local_port)
-        return -EINVAL;
+        return -XEN_EINVAL;
     return socket_error(udp_bind(socket->udp, ip, port));
 }
 
@@ -197,7 +196,7 @@ static int datagram_connect(struct socket *socket, const ip_addr_t *ip,
 static int datagram_peer(struct socket *socket, ip_addr_t *ip, uint16_t *port)
 {
     if (!(udp_flags(socket->udp) & UDP_FLAGS_CONNECTED))
-        return -ENOTCONN;
+        return -XEN_ENOTCONN;
     ip_addr_copy(*ip, socket->udp->remote_ip);
     *port = socket->udp->remote_port;
     return 0;
@@ -206,7 +205,7 @@ static int datagram_peer(struct socket *socket, ip_addr_t *ip, uint16_t *port)
 static int datagram_shutdown(struct socket *socket, int how)
 {
     if (!(udp_flags(socket->udp) & UDP_FLAGS_CONNECTED))
-        return -ENOTCONN;
+        return -XEN_ENOTCONN;
     socket->reading_ended |= how != SHUT_WR;
     socket->writing_ended |= how != SHUT_RD;
     return 0;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Options of sockets. A table says which there are, for which kind, and how
- * each is read and set; what is not in it is ENOPROTOOPT. All values but the
- * times and SO_LINGER are an int.
+ * each is read and set; what is not in it is XEN_ENOPROTOOPT. All values but
+ * the times and SO_LINGER are an int.
  */
 #include "posix/socket.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -19,7 +18,7 @@
 struct option_kind {
     int level, name;
     bool stream_only;
-    /* NULL: cannot be read, or set. -ENOTCONN when the pcb is gone. */
+    /* NULL: cannot be read, or set. -XEN_ENOTCONN when the pcb is gone. */
     int (*get)(struct socket *socket, int name);
     int (*set)(struct socket *socket, int name, int value);
 };
@@ -89,7 +88,7 @@ static int set_v6_only(struct socket *socket, int name, int value)
 {
     (void)name;
     if (!socket->v6)
-        return -ENOPROTOOPT;
+        return -XEN_ENOPROTOOPT;
     socket->v6_only = value;
     IP_SET_TYPE_VAL(socket->pcb->local_ip,
                     value ? IPADDR_TYPE_V6 : IPADDR_TYPE_ANY);
@@ -108,7 +107,7 @@ static int get_ip(struct socket *socket, int name)
 static int set_ip(struct socket *socket, int name, int value)
 {
     if (value < 0 || value > UINT8_MAX)
-        return -EINVAL;
+        return -XEN_EINVAL;
     if (name == IP_TOS)
         socket->pcb->tos = (uint8_t)value;
     else
@@ -153,7 +152,7 @@ static int get_keep(struct socket *socket, int name)
 static int set_keep(struct socket *socket, int name, int value)
 {
     if (value < 1 || value > INT_MAX / 1000)
-        return -EINVAL;
+        return -XEN_EINVAL;
     if (name == TCP_KEEPCNT)
         socket->tcp->keep_cnt = (uint32_t)value;
     else if (name == TCP_KEEPIDLE)
@@ -216,10 +215,10 @@ static int set_limit(uint64_t *limit_ns, const void *value, socklen_t len)
     struct timeval time;
 
     if (len < sizeof(time))
-        return -EINVAL;
+        return -XEN_EINVAL;
     memcpy(&time, value, sizeof(time));
     if (time.tv_sec < 0 || time.tv_usec < 0 || time.tv_usec >= 1000000)
-        return -EDOM;
+        return -XEN_EDOM;
     *limit_ns =
         (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_usec * NS_PER_US;
     return 0;
@@ -232,10 +231,10 @@ static int set_linger(struct socket *socket, const void *value, socklen_t len)
     struct linger linger;
 
     if (len < sizeof(linger))
-        return -EINVAL;
+        return -XEN_EINVAL;
     memcpy(&linger, value, sizeof(linger));
     if (socket->ops != &socket_stream || (linger.l_onoff && linger.l_linger))
-        return -ENOPROTOOPT;
+        return -XEN_ENOPROTOOPT;
     socket->stream.reset_close = linger.l_onoff;
     return 0;
 }
@@ -249,8 +248,8 @@ static int get_int(struct socket *socket, int level, int name)
     if (level == SOL_SOCKET && name == SO_ERROR)
         return -socket_take_error(socket);
     if (!kind)
-        return -ENOPROTOOPT;
-    return socket->pcb ? kind->get(socket, name) : -EINVAL;
+        return -XEN_ENOPROTOOPT;
+    return socket->pcb ? kind->get(socket, name) : -XEN_EINVAL;
 }
 
 int socket_get(int nr, int level, int name, void *value, socklen_t *len)
@@ -288,9 +287,9 @@ int socket_set(int nr, int level, int name, const void *value, socklen_t len)
         return set_linger(socket, value, len);
     kind = find(socket, level, name);
     if (!kind || !kind->set)
-        return -ENOPROTOOPT;
+        return -XEN_ENOPROTOOPT;
     if (!socket->pcb || len < sizeof(number))
-        return -EINVAL;
+        return -XEN_EINVAL;
     memcpy(&number, value, sizeof(number));
     return kind->set(socket, name, number);
 }

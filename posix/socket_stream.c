@@ -14,7 +14,6 @@
  */
 #include "posix/socket.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,9 +118,9 @@ static void on_error(void *arg, err_t err)
     }
     socket->stream.ended = true;
     if (socket->stream.state == STREAM_CONNECTING)
-        socket->error = err == ERR_RST ? -ECONNREFUSED : -ETIMEDOUT;
+        socket->error = err == ERR_RST ? -XEN_ECONNREFUSED : -XEN_ETIMEDOUT;
     else
-        socket->error = err == ERR_ABRT ? -ETIMEDOUT : socket_error(err);
+        socket->error = err == ERR_ABRT ? -XEN_ETIMEDOUT : socket_error(err);
     socket->stream.state = STREAM_CONNECTED; /* it was */
     wait_wake();
 }
@@ -166,7 +165,7 @@ static int stream_open(struct socket *socket)
     socket->tcp =
         tcp_new_ip_type(socket->v6 ? IPADDR_TYPE_ANY : IPADDR_TYPE_V4);
     if (!socket->tcp)
-        return -ENOBUFS;
+        return -XEN_ENOBUFS;
     hear(socket);
     return 0;
 }
@@ -176,7 +175,7 @@ static int stream_bind(struct socket *socket, const ip_addr_t *ip,
 {
     if (!socket->tcp || socket->stream.state != STREAM_NEW ||
         socket->tcp->local_port)
-        return -EINVAL;
+        return -XEN_EINVAL;
     return socket_error(tcp_bind(socket->tcp, ip, port));
 }
 
@@ -186,24 +185,24 @@ static int stream_connect(struct socket *socket, const ip_addr_t *ip,
     int err;
 
     if (socket->stream.state == STREAM_CONNECTING)
-        return -EALREADY;
+        return -XEN_EALREADY;
     if (socket->stream.state != STREAM_NEW)
-        return socket->error ? socket_take_error(socket) : -EISCONN;
+        return socket->error ? socket_take_error(socket) : -XEN_EISCONN;
     if (!ip)
-        return -EAFNOSUPPORT;
+        return -XEN_EAFNOSUPPORT;
     err = tcp_connect(socket->tcp, ip, port, on_connected);
     if (err)
         return socket_error(err);
     socket->stream.state = STREAM_CONNECTING;
     ip_addr_copy(socket->stream.peer, *ip);
     socket->stream.peer_port = port;
-    return -EINPROGRESS;
+    return -XEN_EINPROGRESS;
 }
 
 static int stream_peer(struct socket *socket, ip_addr_t *ip, uint16_t *port)
 {
     if (socket->stream.state != STREAM_CONNECTED || !socket->tcp)
-        return -ENOTCONN;
+        return -XEN_ENOTCONN;
     ip_addr_copy(*ip, socket->stream.peer);
     *port = socket->stream.peer_port;
     return 0;
@@ -242,7 +241,7 @@ int stream_listen(struct socket *socket, int backlog)
     if (socket->stream.state == STREAM_LISTENING)
         return 0;
     if (socket->stream.state != STREAM_NEW)
-        return -EINVAL;
+        return -XEN_EINVAL;
     if (!socket->tcp->local_port) {
         err = tcp_bind(socket->tcp, &socket->tcp->local_ip, 0);
         if (err)
@@ -266,9 +265,9 @@ int stream_accept(struct socket *listener, struct socket **socket)
     struct socket *next = listener->stream.pending;
 
     if (listener->stream.state != STREAM_LISTENING)
-        return -EINVAL;
+        return -XEN_EINVAL;
     if (!next)
-        return -EAGAIN;
+        return -XEN_EAGAIN;
     listener->stream.pending = next->stream.next;
     next->stream.next = next->stream.listener = NULL;
     tcp_backlog_accepted(next->tcp);
@@ -335,7 +334,8 @@ static ssize_t nothing_received(struct socket *socket)
         return socket_take_error(socket);
     if (socket->stream.ended || socket->reading_ended)
         return 0;
-    return socket->stream.state == STREAM_CONNECTED ? -EAGAIN : -ENOTCONN;
+    return socket->stream.state == STREAM_CONNECTED ? -XEN_EAGAIN
+                                                    : -XEN_ENOTCONN;
 }
 
 static ssize_t stream_receive(struct socket *socket, struct message *message)
@@ -371,10 +371,11 @@ static int can_send(struct socket *socket)
     if (socket->error)
         return socket_take_error(socket);
     if (socket->writing_ended)
-        return -EPIPE;
+        return -XEN_EPIPE;
     if (socket->stream.state != STREAM_CONNECTED)
-        return socket->stream.state == STREAM_CONNECTING ? -EAGAIN : -ENOTCONN;
-    return socket->tcp ? 0 : -EPIPE;
+        return socket->stream.state == STREAM_CONNECTING ? -XEN_EAGAIN
+                                                         : -XEN_ENOTCONN;
+    return socket->tcp ? 0 : -XEN_EPIPE;
 }
 
 /* How much of it lwIP takes now. */
@@ -413,7 +414,7 @@ static ssize_t stream_send(struct socket *socket, const struct message *message)
     }
     if (done)
         tcp_output(socket->tcp);
-    return done || !message->bytes ? (ssize_t)done : -EAGAIN;
+    return done || !message->bytes ? (ssize_t)done : -XEN_EAGAIN;
 }
 
 /* ---- The rest */
@@ -428,7 +429,7 @@ static void forget_received(struct socket *socket)
 static int stream_shutdown(struct socket *socket, int how)
 {
     if (socket->stream.state != STREAM_CONNECTED || !socket->tcp)
-        return -ENOTCONN;
+        return -XEN_ENOTCONN;
     if (how != SHUT_WR) {
         socket->reading_ended = true;
         forget_received(socket);

@@ -4,7 +4,6 @@
  * CPU time is what Xen has counted for this domain.
  */
 #define _GNU_SOURCE /* all clocks */
-#include <errno.h>
 #include <sys/time.h>
 #include <sys/times.h>
 #include <time.h>
@@ -31,7 +30,7 @@ static int read_clock(clockid_t clock, uint64_t *ns)
         *ns = hv_cpu_ns();
         return 0;
     default:
-        return -EINVAL;
+        return -XEN_EINVAL;
     }
 }
 
@@ -90,7 +89,7 @@ static uint64_t sleep_ns(uint64_t ns)
         err = wait_until(due_ns);
     while (!err);
     now_ns = hv_now_ns();
-    return err == -ETIMEDOUT || now_ns >= due_ns ? 0 : due_ns - now_ns;
+    return err == -XEN_ETIMEDOUT || now_ns >= due_ns ? 0 : due_ns - now_ns;
 }
 
 int nanosleep(const struct timespec *time, struct timespec *left)
@@ -99,12 +98,12 @@ int nanosleep(const struct timespec *time, struct timespec *left)
 
     if (time->tv_sec < 0 || time->tv_nsec < 0 ||
         time->tv_nsec >= (long)NS_PER_S)
-        return (int)error_result(-EINVAL);
+        return (int)error_result(-XEN_EINVAL);
     left_ns =
         sleep_ns((uint64_t)time->tv_sec * NS_PER_S + (uint64_t)time->tv_nsec);
     if (left)
         *left = timespec_of(left_ns);
-    return (int)error_result(left_ns ? -EINTR : 0);
+    return (int)error_result(left_ns ? -XEN_EINTR : 0);
 }
 
 unsigned sleep(unsigned seconds)
@@ -114,5 +113,5 @@ unsigned sleep(unsigned seconds)
 
 int usleep(useconds_t us)
 {
-    return (int)error_result(sleep_ns(us * NS_PER_US) ? -EINTR : 0);
+    return (int)error_result(sleep_ns(us * NS_PER_US) ? -XEN_EINTR : 0);
 }

@@ -8,7 +8,6 @@
  */
 #include "posix/tty.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -115,7 +114,7 @@ static ssize_t tty_read(struct fd *fd, void *to, size_t bytes)
     (void)fd;
     listen_once();
     if (!line_complete())
-        return -EAGAIN;
+        return -XEN_EAGAIN;
     if (bytes > tty.len - tty.at)
         bytes = tty.len - tty.at;
     memcpy(to, tty.line + tty.at, bytes);
@@ -152,7 +151,7 @@ static void await_room(void)
     while (!tty.stuck && !console_room(tty.console)) {
         int err = wait_until(due_ns);
 
-        tty.stuck = err && err != -EINTR;
+        tty.stuck = err && err != -XEN_EINTR;
     }
 }
 
@@ -164,7 +163,7 @@ static ssize_t tty_write(struct fd *fd, const void *from, size_t bytes)
         await_room();
     room = tty.stuck ? SIZE_MAX : console_room(tty.console);
     if (!room)
-        return -EAGAIN;
+        return -XEN_EAGAIN;
     if (bytes > room)
         bytes = room;
     console_write(tty.console, from, bytes);

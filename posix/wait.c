@@ -1,39 +1,67 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program's waiting. There is one program and it waits for one thing at a
- * time, so all it takes is a flag and a timer; wait_wake may be called for
- * nothing, and then costs a look at the condition.
+ * A program's waiting. Each fiber that may wait has a record with a flag and a
+ * timer; the records are a list, short enough to be searched. Who wakes does
+ * not know who waits for what: wait_wake wakes all that are parked, and each
+ * looks at its own condition.
  */
 #include "posix/wait.h"
 
 #include <assert.h>
-#include <errno.h>
 
 #include "kernel/log.h"
 
 static struct {
     struct loop *loop;
-    struct fiber *fiber;
+    struct waiter main; /* the last of the list */
+    struct waiter *first;
     void (*signal)(int sig);
-    struct timer timer;
-    bool parked, woken, late;
     /* A bit for each signal: has it come; is it to wait. */
-    unsigned signals, blocked;
+    uint64_t signals, blocked;
     bool no_signals;
 } waiting;
+
+/* ---- Records */
 
 void wait_init(struct loop *loop, struct fiber *fiber, void (*signal)(int sig))
 {
     waiting.loop = loop;
-    waiting.fiber = fiber;
+    waiting.main.fiber = fiber;
+    waiting.first = &waiting.main;
     waiting.signal = signal;
     waiting.signals = waiting.blocked = 0;
     waiting.no_signals = false;
 }
 
+void wait_add(struct waiter *waiter, struct fiber *fiber)
+{
+    *waiter = (struct waiter){.fiber = fiber, .next = waiting.first};
+    waiting.first = waiter;
+}
+
+void wait_remove(struct waiter *waiter)
+{
+    struct waiter **at = &waiting.first;
+
+    while (*at != waiter)
+        at = &(*at)->next;
+    *at = waiter->next;
+}
+
+/* NULL: this fiber has none. */
+static struct waiter *current(void)
+{
+    const struct fiber *fiber = fiber_current();
+    struct waiter *waiter = fiber ? waiting.first : NULL;
+
+    while (waiter && waiter->fiber != fiber)
+        waiter = waiter->next;
+    return waiter;
+}
+
 bool wait_may(void)
 {
-    return waiting.fiber && fiber_current() == waiting.fiber;
+    return current() != NULL;
 }
 
 int wait_needed(const char *what)
@@ -45,34 +73,41 @@ int wait_needed(const char *what)
     if (!said)
         log_warn("libc", "%s are for programs with a main: ENOSYS", what);
     said = true;
-    return -ENOSYS;
+    return -XEN_ENOSYS;
 }
 
-static void wake(void)
+/* ---- Waking */
+
+static void wake(const struct waiter *waiter)
 {
-    if (waiting.parked)
-        fiber_wake(waiting.fiber);
+    if (waiter->parked)
+        fiber_wake(waiter->fiber);
 }
 
 void wait_wake(void)
 {
-    waiting.woken = true;
-    wake();
+    for (struct waiter *waiter = waiting.first; waiter; waiter = waiter->next) {
+        waiter->woken = true;
+        wake(waiter);
+    }
 }
 
 static void timer_due(struct timer *timer)
 {
-    (void)timer;
-    waiting.late = true;
-    wake();
+    struct waiter *waiter = container_of(timer, struct waiter, timer);
+
+    waiter->late = true;
+    wake(waiter);
 }
+
+/* ---- Signals */
 
 void wait_signal(int sig)
 {
     if (waiting.no_signals)
         return;
-    waiting.signals |= 1u << sig;
-    wake();
+    waiting.signals |= UINT64_C(1) << sig;
+    wake(&waiting.main);
 }
 
 void wait_no_signals(void)
@@ -81,67 +116,88 @@ void wait_no_signals(void)
     waiting.signals = 0;
 }
 
-unsigned wait_block(unsigned signals)
+uint64_t wait_block(uint64_t signals)
 {
-    unsigned blocked = waiting.blocked;
+    uint64_t blocked = waiting.blocked;
 
     waiting.blocked = signals;
     return blocked;
 }
 
-static unsigned arrived(void)
+uint64_t wait_blocked(void)
 {
-    return waiting.signals & ~waiting.blocked;
+    return waiting.blocked;
 }
 
-static void park(void)
+uint64_t wait_pending(void)
 {
-    waiting.parked = true;
+    return waiting.signals;
+}
+
+static bool arrived(const struct waiter *waiter)
+{
+    return waiter == &waiting.main && waiting.signals & ~waiting.blocked;
+}
+
+/* One at a time: a handler may block those that follow. */
+bool wait_handle_signals(void)
+{
+    bool any = false;
+
+    while (current() == &waiting.main && arrived(&waiting.main)) {
+        int sig = __builtin_ctzll(waiting.signals & ~waiting.blocked);
+
+        waiting.signals &= ~(UINT64_C(1) << sig);
+        waiting.signal(sig);
+        any = true;
+    }
+    return any;
+}
+
+/* ---- Waiting */
+
+static void park(struct waiter *waiter)
+{
+    waiter->parked = true;
     fiber_park();
-    waiting.parked = false;
-}
-
-static bool handle_signals(void)
-{
-    unsigned signals = arrived();
-
-    waiting.signals &= ~signals;
-    for (int sig = 1; signals >> sig; sig++)
-        if (signals & 1u << sig)
-            waiting.signal(sig);
-    return signals != 0;
+    waiter->parked = false;
 }
 
 int wait_until(uint64_t due_ns)
 {
+    struct waiter *waiter = current();
     bool late;
 
-    if (!wait_may())
-        return -EAGAIN;
-    waiting.woken = waiting.late = false;
+    if (!waiter)
+        return -XEN_EAGAIN;
+    waiter->woken = waiter->late = false;
     if (due_ns != WAIT_FOR_EVER)
-        timer_start(waiting.loop, &waiting.timer, due_ns, timer_due);
-    while (!waiting.woken && !waiting.late && !arrived())
-        park();
-    timer_stop(waiting.loop, &waiting.timer);
-    late = waiting.late && !waiting.woken;
-    if (handle_signals())
-        return -EINTR;
-    return late ? -ETIMEDOUT : 0;
+        timer_start(waiting.loop, &waiter->timer, due_ns, timer_due);
+    while (!waiter->woken && !waiter->late && !arrived(waiter))
+        park(waiter);
+    timer_stop(waiting.loop, &waiter->timer);
+    late = waiter->late && !waiter->woken;
+    if (wait_handle_signals())
+        return -XEN_EINTR;
+    return late ? -XEN_ETIMEDOUT : 0;
 }
 
 void wait_turn(void)
 {
-    if (!wait_may())
+    struct waiter *waiter = current();
+
+    if (!waiter)
         return;
-    fiber_wake(waiting.fiber);
-    park();
+    fiber_wake(waiter->fiber);
+    park(waiter);
 }
 
 void wait_done(const bool *done)
 {
-    assert(wait_may());
+    struct waiter *waiter = current();
+
+    assert(waiter);
     while (!*done)
-        park();
-    (void)handle_signals();
+        park(waiter);
+    (void)wait_handle_signals();
 }

@@ -59,23 +59,29 @@ static int teardown(void **state)
 static void every_error_has_its_number(void **state)
 {
     static const int pairs[][2] = {
-        PAIR(EPERM),         PAIR(ENOENT),       PAIR(ESRCH),
-        PAIR(EIO),           PAIR(ENXIO),        PAIR(E2BIG),
-        PAIR(ENOEXEC),       PAIR(EBADF),        PAIR(ECHILD),
-        PAIR(EAGAIN),        PAIR(EWOULDBLOCK),  PAIR(ENOMEM),
-        PAIR(EACCES),        PAIR(EFAULT),       PAIR(EBUSY),
-        PAIR(EEXIST),        PAIR(EXDEV),        PAIR(ENODEV),
-        PAIR(ENOTDIR),       PAIR(EISDIR),       PAIR(EINVAL),
-        PAIR(ENFILE),        PAIR(EMFILE),       PAIR(ENOSPC),
-        PAIR(EROFS),         PAIR(EMLINK),       PAIR(EDOM),
-        PAIR(ERANGE),        PAIR(EDEADLK),      PAIR(ENAMETOOLONG),
-        PAIR(ENOLCK),        PAIR(ENOSYS),       PAIR(ENOTEMPTY),
-        PAIR(ENODATA),       PAIR(ETIME),        PAIR(EBADMSG),
-        PAIR(EOVERFLOW),     PAIR(EILSEQ),       PAIR(ENOTSOCK),
-        PAIR(EMSGSIZE),      PAIR(EOPNOTSUPP),   PAIR(EADDRINUSE),
-        PAIR(EADDRNOTAVAIL), PAIR(ENOBUFS),      PAIR(EISCONN),
-        PAIR(ENOTCONN),      PAIR(ETIMEDOUT),    PAIR(ECONNREFUSED),
-        {XEN_EFBIG, EFBIG},  {XEN_ELOOP, ELOOP},
+        PAIR(EPERM),         PAIR(ENOENT),          PAIR(ESRCH),
+        PAIR(EIO),           PAIR(ENXIO),           PAIR(E2BIG),
+        PAIR(ENOEXEC),       PAIR(EBADF),           PAIR(ECHILD),
+        PAIR(EAGAIN),        PAIR(EWOULDBLOCK),     PAIR(ENOMEM),
+        PAIR(EACCES),        PAIR(EFAULT),          PAIR(EBUSY),
+        PAIR(EEXIST),        PAIR(EXDEV),           PAIR(ENODEV),
+        PAIR(ENOTDIR),       PAIR(EISDIR),          PAIR(EINVAL),
+        PAIR(ENFILE),        PAIR(EMFILE),          PAIR(ENOSPC),
+        PAIR(EROFS),         PAIR(EMLINK),          PAIR(EDOM),
+        PAIR(ERANGE),        PAIR(EDEADLK),         PAIR(ENAMETOOLONG),
+        PAIR(ENOLCK),        PAIR(ENOSYS),          PAIR(ENOTEMPTY),
+        PAIR(ENODATA),       PAIR(ETIME),           PAIR(EBADMSG),
+        PAIR(EOVERFLOW),     PAIR(EILSEQ),          PAIR(ENOTSOCK),
+        PAIR(EMSGSIZE),      PAIR(EOPNOTSUPP),      PAIR(EADDRINUSE),
+        PAIR(EADDRNOTAVAIL), PAIR(ENOBUFS),         PAIR(EISCONN),
+        PAIR(ENOTCONN),      PAIR(ETIMEDOUT),       PAIR(ECONNREFUSED),
+        {XEN_EFBIG, EFBIG},  {XEN_ELOOP, ELOOP},    PAIR(EINTR),
+        PAIR(ENOTTY),        PAIR(ESPIPE),          PAIR(EPIPE),
+        PAIR(EPROTO),        PAIR(EDESTADDRREQ),    PAIR(EPROTOTYPE),
+        PAIR(ENOPROTOOPT),   PAIR(EPROTONOSUPPORT), PAIR(EAFNOSUPPORT),
+        PAIR(ENETDOWN),      PAIR(ENETUNREACH),     PAIR(ECONNABORTED),
+        PAIR(ECONNRESET),    PAIR(EHOSTUNREACH),    PAIR(EALREADY),
+        PAIR(EINPROGRESS),   PAIR(ECANCELED),
     };
 
     (void)state;
@@ -416,7 +422,7 @@ static void a_signal_ends_a_wait(void **state)
 
 static int blocked_result;
 
-static void wait_blocked(void)
+static void wait_while_blocked(void)
 {
     assert_int_equal(wait_block(1u << SIGTERM), 0);
     blocked_result = wait_until(hv_now_ns() + 3 * NS_PER_S);
@@ -429,10 +435,86 @@ static void a_blocked_signal_waits(void **state)
 {
     (void)state;
     fake_at(fake_now() + NS_PER_S, send_signal, NULL);
-    program_run(wait_blocked);
+    program_run(wait_while_blocked);
     assert_int_equal(blocked_result, -ETIMEDOUT);
     assert_int_equal(result, -EINTR);
     assert_int_equal(program_signals, 1u << SIGTERM);
+}
+
+/* Another fiber of the program's, which waits for a time while main reads. */
+static struct {
+    struct fiber fiber;
+    struct waiter waiter;
+    int result, seen_errno;
+    bool ended;
+} other;
+
+#define OTHER_WAITS_NS (3 * NS_PER_S)
+
+static void run_other(struct fiber *fiber)
+{
+    uint64_t due_ns = hv_now_ns() + OTHER_WAITS_NS;
+
+    (void)fiber;
+    errno = ENOTEMPTY;
+    do
+        other.result = wait_until(due_ns);
+    while (!other.result);
+    other.seen_errno = errno;
+    wait_remove(&other.waiter);
+    other.ended = true;
+}
+
+static void start_other(void)
+{
+    other.ended = false;
+    wait_add(&other.waiter, &other.fiber);
+    assert_int_equal(fiber_start(&other.fiber, &loop, &pages, 64, run_other),
+                     0);
+}
+
+static int main_errno;
+
+static void read_beside_another(void)
+{
+    errno = EDOM;
+    start_other();
+    read_ten();
+    main_errno = errno;
+}
+
+static void two_fibers_wait_for_different_things(void **state)
+{
+    (void)state;
+    thing_open(O_RDWR);
+    errno = ERANGE;
+    fake_at(fake_now() + 2 * OTHER_WAITS_NS, more_waiting, (void *)3);
+    program_begin(read_beside_another);
+    fake_run_for(&loop, OTHER_WAITS_NS / 2);
+    assert_false(other.ended || program_ended);
+    assert_int_equal(errno, ERANGE);
+    fake_run_until(&loop, other.ended, OTHER_WAITS_NS);
+    assert_int_equal(other.result, -XEN_ETIMEDOUT);
+    assert_int_equal(other.seen_errno, ENOTEMPTY);
+    assert_false(program_ended);
+    fake_run_until(&loop, program_ended, 2 * OTHER_WAITS_NS);
+    assert_int_equal(result, 3);
+    assert_int_equal(main_errno, EDOM);
+    assert_int_equal(errno, ERANGE);
+}
+
+static void a_signal_ends_only_mains_wait(void **state)
+{
+    (void)state;
+    thing_open(O_RDWR);
+    program_begin(read_beside_another);
+    fake_run_for(&loop, NS_PER_S);
+    wait_signal(SIGTERM);
+    fake_run_until(&loop, program_ended, NS_PER_S);
+    assert_int_equal(result, -XEN_EINTR);
+    assert_false(other.ended);
+    fake_run_until(&loop, other.ended, OTHER_WAITS_NS);
+    assert_int_equal(other.result, -XEN_ETIMEDOUT);
 }
 
 static void outside_the_program_nothing_waits(void **state)
@@ -633,6 +715,8 @@ int main(void)
         TEST(a_signal_ends_a_wait),
         TEST(a_blocked_signal_waits),
         TEST(outside_the_program_nothing_waits),
+        TEST(two_fibers_wait_for_different_things),
+        TEST(a_signal_ends_only_mains_wait),
         TEST(a_line_is_edited_and_echoed),
         TEST(ctrl_d_ends_a_line_or_the_file),
         TEST(ctrl_c_is_a_signal),
