@@ -27,6 +27,9 @@
  * may well print a number. */
 __asm__(".globl stream_vprintf");
 
+/* What replaces newlib's signals and libc/'s kill (posix_signal.c). */
+__asm__(".globl posix_signal_names");
+
 /* The malloc of programs (posix_malloc.c). */
 __asm__(".globl posix_malloc_guards");
 
@@ -172,6 +175,7 @@ int app_main(struct app *app)
     if (read_options(app))
         return EXIT_FAILURE;
     posix_fd_init(app->console);
+    signal_init();
     wait_init(app->loop, &program.fiber, signal_arrive);
     if (start_parts(app))
         return EXIT_FAILURE;

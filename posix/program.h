@@ -36,6 +36,9 @@ unsigned long program_stack_bytes(void);
 /* posix_malloc.c: a malloc that notices overflows. */
 extern const bool posix_malloc_guards;
 
+/* posix_signal.c is linked. */
+extern const bool posix_signal_names;
+
 /* posix_fd.c: descriptors 0 to 2. */
 void posix_fd_init(struct console *console);
 

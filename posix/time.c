@@ -4,16 +4,12 @@
  * CPU time is what Xen has counted for this domain.
  */
 #define _GNU_SOURCE /* all clocks */
-#include <sys/time.h>
-#include <sys/times.h>
-#include <time.h>
-#include <unistd.h>
+#include "posix/time.h"
 
-#include "libc/errors.h"
 #include "posix/wait.h"
 #include "xen/hv.h"
 
-static int read_clock(clockid_t clock, uint64_t *ns)
+int time_read(clockid_t clock, uint64_t *ns)
 {
     switch (clock) {
     case CLOCK_REALTIME:
@@ -34,84 +30,68 @@ static int read_clock(clockid_t clock, uint64_t *ns)
     }
 }
 
-static struct timespec timespec_of(uint64_t ns)
+int time_set(clockid_t clock)
+{
+    uint64_t ns;
+    int err = time_read(clock, &ns);
+
+    if (err)
+        return err;
+    return clock == CLOCK_REALTIME ? -XEN_EPERM : -XEN_EINVAL;
+}
+
+int time_ns(const struct timespec *time, uint64_t *ns)
+{
+    if (time->tv_sec < 0 || time->tv_nsec < 0 ||
+        time->tv_nsec >= (long)NS_PER_S)
+        return -XEN_EINVAL;
+    *ns = (uint64_t)time->tv_sec > TIME_SECONDS_MAX
+              ? WAIT_FOR_EVER
+              : (uint64_t)time->tv_sec * NS_PER_S + (uint64_t)time->tv_nsec;
+    return 0;
+}
+
+struct timespec time_of_ns(uint64_t ns)
 {
     return (struct timespec){(time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S)};
 }
 
-int clock_gettime(clockid_t clock, struct timespec *time)
-{
-    uint64_t ns = 0;
-    int err = read_clock(clock, &ns);
-
-    *time = timespec_of(ns);
-    return (int)error_result(err);
-}
-
-int clock_getres(clockid_t clock, struct timespec *resolution)
-{
-    uint64_t ns;
-    int err = read_clock(clock, &ns);
-
-    if (resolution)
-        *resolution = timespec_of(1);
-    return (int)error_result(err);
-}
-
-int gettimeofday(struct timeval *time, void *zone)
-{
-    uint64_t ns = hv_wall_base_ns() + hv_now_ns();
-
-    (void)zone;
-    time->tv_sec = (time_t)(ns / NS_PER_S);
-    time->tv_usec = (suseconds_t)(ns % NS_PER_S / NS_PER_US);
-    return 0;
-}
-
-/* In units of CLOCKS_PER_SEC, all of it the user's: there is no kernel. */
-clock_t times(struct tms *times)
-{
-    *times = (struct tms){
-        .tms_utime = (clock_t)(hv_cpu_ns() / (NS_PER_S / CLOCKS_PER_SEC)),
-    };
-    return (clock_t)(hv_now_ns() / (NS_PER_S / CLOCKS_PER_SEC));
-}
-
 /* ---- Sleeping */
 
-/* Returns what is left of it after a signal. */
-static uint64_t sleep_ns(uint64_t ns)
+/* Until a time on hv_now_ns()'s clock, or a signal. */
+static int sleep_until(uint64_t due_ns)
 {
-    uint64_t due_ns = hv_now_ns() + ns, now_ns;
     int err;
 
     do
         err = wait_until(due_ns);
     while (!err);
-    now_ns = hv_now_ns();
-    return err == -XEN_ETIMEDOUT || now_ns >= due_ns ? 0 : due_ns - now_ns;
+    return err == -XEN_ETIMEDOUT || hv_now_ns() >= due_ns ? 0 : err;
 }
 
-int nanosleep(const struct timespec *time, struct timespec *left)
+static uint64_t sum(uint64_t a, uint64_t b)
 {
-    uint64_t left_ns;
-
-    if (time->tv_sec < 0 || time->tv_nsec < 0 ||
-        time->tv_nsec >= (long)NS_PER_S)
-        return (int)error_result(-XEN_EINVAL);
-    left_ns =
-        sleep_ns((uint64_t)time->tv_sec * NS_PER_S + (uint64_t)time->tv_nsec);
-    if (left)
-        *left = timespec_of(left_ns);
-    return (int)error_result(left_ns ? -XEN_EINTR : 0);
+    return a > WAIT_FOR_EVER - b ? WAIT_FOR_EVER : a + b;
 }
 
-unsigned sleep(unsigned seconds)
+int time_sleep(uint64_t ns, uint64_t *left_ns)
 {
-    return (unsigned)((sleep_ns(seconds * NS_PER_S) + NS_PER_S - 1) / NS_PER_S);
+    uint64_t due_ns = sum(hv_now_ns(), ns);
+    int err = sleep_until(due_ns);
+
+    *left_ns = err ? due_ns - hv_now_ns() : 0;
+    return err;
 }
 
-int usleep(useconds_t us)
+int time_sleep_until(clockid_t clock, uint64_t ns)
 {
-    return (int)error_result(sleep_ns(us * NS_PER_US) ? -XEN_EINTR : 0);
+    uint64_t base_ns, now_ns;
+    int err = time_read(clock, &now_ns);
+
+    if (err)
+        return err;
+    if (clock == CLOCK_PROCESS_CPUTIME_ID)
+        return -XEN_EOPNOTSUPP;
+    base_ns = hv_now_ns();
+    return ns <= now_ns ? 0 : sleep_until(sum(base_ns, ns - now_ns));
 }

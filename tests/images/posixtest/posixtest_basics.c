@@ -104,9 +104,73 @@ static void test_sigaction(void)
           "what signal has set");
     check(sigaction(SIGKILL, &action, NULL) == -1 && errno == EINVAL,
           "a signal that cannot be caught");
-    action.sa_flags = ~SA_NOCLDSTOP;
+    action.sa_flags = ~SA_SIGINFO;
     check(sigaction(SIGUSR1, &action, NULL) == -1 && errno == EINVAL,
           "a flag that is not provided");
+}
+
+static int depth, deepest, nr_handled;
+
+static void nest(int sig)
+{
+    if (++depth > deepest)
+        deepest = depth;
+    if (++nr_handled < 3)
+        raise(sig);
+    depth--;
+}
+
+static siginfo_t info_seen;
+static char *ran_at;
+
+static void on_info(int sig, siginfo_t *info, void *context)
+{
+    (void)context;
+    handled = sig;
+    info_seen = *info;
+    ran_at = __builtin_frame_address(0);
+}
+
+static void test_masks(void)
+{
+    sigset_t set, old;
+
+    sigemptyset(&set);
+    check(sigaddset(&set, NSIG) == -1 && errno == EINVAL, "no such signal");
+    sigaddset(&set, SIGUSR1);
+    handled = 0;
+    signal(SIGUSR1, on_signal);
+    check(sigprocmask(SIG_BLOCK, &set, NULL) == 0, "sigprocmask");
+    raise(SIGUSR1);
+    check(!handled, "a blocked signal is not handled");
+    check(sigpending(&old) == 0 && sigismember(&old, SIGUSR1) == 1 &&
+              sigismember(&old, SIGUSR2) == 0,
+          "sigpending");
+    check(sigprocmask(SIG_UNBLOCK, &set, &old) == 0 && handled == SIGUSR1 &&
+              sigismember(&old, SIGUSR1),
+          "it is when it is unblocked");
+}
+
+static void test_handlers(void)
+{
+    static char own_stack[SIGSTKSZ];
+    stack_t stack = {.ss_sp = own_stack, .ss_size = sizeof(own_stack)};
+    struct sigaction action = {.sa_handler = nest};
+
+    check(sigaction(SIGUSR1, &action, NULL) == 0 && raise(SIGUSR1) == 0,
+          "a handler that raises its own signal");
+    check(deepest == 1 && nr_handled == 3, "it does not nest");
+    action.sa_sigaction = on_info;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    check(sigaltstack(&stack, NULL) == 0 &&
+              sigaction(SIGRTMIN + 1, &action, NULL) == 0 &&
+              raise(SIGRTMIN + 1) == 0,
+          "sigaltstack");
+    check(handled == SIGRTMIN + 1 && info_seen.si_signo == handled &&
+              info_seen.si_pid == getpid(),
+          "SA_SIGINFO");
+    check(ran_at >= own_stack && ran_at < own_stack + sizeof(own_stack),
+          "SA_ONSTACK");
 }
 
 int run_signals(int argc, char **argv)
@@ -118,13 +182,17 @@ int run_signals(int argc, char **argv)
     signal(SIGUSR1, on_signal);
     check(raise(SIGUSR1) == 0 && handled == SIGUSR1, "raise");
     handled = 0;
-    signal(SIGUSR1, on_signal); /* newlib forgets a handler that it calls */
+    check(raise(SIGCHLD) == 0, "SIGCHLD is ignored by default");
+    check(signal(SIGKILL, on_signal) == SIG_ERR && errno == EINVAL,
+          "SIGKILL has no handler");
     check(kill(getpid(), SIGUSR1) == 0 && handled == SIGUSR1, "kill oneself");
     check(kill(getpid(), 0) == 0, "is one there");
     check(kill(77, SIGTERM) == -1 && errno == ESRCH, "kill somebody else");
     signal(SIGUSR1, SIG_IGN);
     check(raise(SIGUSR1) == 0, "an ignored signal");
     test_sigaction();
+    test_masks();
+    test_handlers();
     await_end();
     if (argc > 1 && !strcmp(argv[1], "own")) {
         signal(SIGTERM, SIG_DFL);
