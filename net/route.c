@@ -10,6 +10,7 @@
  * those that routers announce, which lwIP keeps, and gw6=, which it has no
  * place for: that one is given to it here, for each packet that needs it.
  */
+#include "net/loopback.h"
 #include "net/route.h"
 #include "net/vif.h"
 
@@ -17,9 +18,10 @@
 
 #include "lwiphooks.h"
 
+/* lo is no vif. */
 static bool is_usable(const struct netif *netif)
 {
-    return netif_is_up(netif) && netif_is_link_up(netif);
+    return netif->state && netif_is_up(netif) && netif_is_link_up(netif);
 }
 
 static bool has_gateway4(const struct netif *netif)
@@ -48,6 +50,9 @@ struct netif *route_ipv4(const ip4_addr_t *src, const ip4_addr_t *dest)
 {
     struct netif *netif, *owner = NULL, *routed = NULL;
 
+    netif = loopback_route4 ? loopback_route4(src, dest) : NULL;
+    if (netif)
+        return netif;
     NETIF_FOREACH(netif)
     {
         bool has_route;

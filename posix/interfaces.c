@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/loopback.h"
 #include "net/net.h"
 
 #include "lwip/netif.h"
@@ -21,17 +22,24 @@ struct entry {
     char name[IF_NAMESIZE];
 };
 
+static bool is_lo(const struct netif *netif)
+{
+    return netif == loopback_netif();
+}
+
 static void copy_name(char name[IF_NAMESIZE], const struct netif *netif)
 {
-    strncpy(name, net_vif_name(netif), IF_NAMESIZE - 1);
+    strncpy(name, is_lo(netif) ? "lo" : net_vif_name(netif), IF_NAMESIZE - 1);
     name[IF_NAMESIZE - 1] = '\0';
 }
 
-/* The vifs are found while the program has begun already. */
+/* lo, then the vifs, which are found while the program has begun already. */
 static const struct netif *nth(unsigned n)
 {
+    if (!n)
+        return loopback_netif();
     socket_await_net();
-    return net_vif(n);
+    return net_vif(n - 1);
 }
 
 bool interfaces_nth(unsigned n, unsigned *number, char name[IF_NAMESIZE])
@@ -60,6 +68,8 @@ unsigned interfaces_number(const char *name)
 
 static unsigned flags_of(const struct netif *netif)
 {
+    if (is_lo(netif))
+        return IFF_UP | IFF_RUNNING | IFF_LOOPBACK;
     return IFF_UP | IFF_BROADCAST | IFF_MULTICAST |
            (netif_is_link_up(netif) ? IFF_RUNNING : 0);
 }
@@ -95,6 +105,8 @@ static int add_v4(struct ifaddrs ***tail, const struct netif *netif)
     entry = add(tail, netif, netif_ip_addr4(netif), netif_ip_netmask4(netif));
     if (!entry)
         return -XEN_ENOMEM;
+    if (is_lo(netif))
+        return 0;
     ip_addr_set_ip4_u32_val(broadcast, netif_ip4_addr(netif)->addr |
                                            ~netif_ip4_netmask(netif)->addr);
     address_fill(false, &broadcast, 0, &entry->broadcast);
@@ -102,15 +114,19 @@ static int add_v4(struct ifaddrs ***tail, const struct netif *netif)
     return 0;
 }
 
-/* All networks of IPv6 here have prefixes of 64 bits (RFC 4291, 2.5.4). */
+/* All networks of IPv6 here have prefixes of 64 bits (RFC 4291, 2.5.4), but lo,
+ * which is one address. */
 static int add_v6(struct ifaddrs ***tail, const struct netif *netif)
 {
-    const ip_addr_t mask = IPADDR6_INIT(0xffffffff, 0xffffffff, 0, 0);
+    const ip_addr_t prefix = IPADDR6_INIT(0xffffffff, 0xffffffff, 0, 0);
+    const ip_addr_t one =
+        IPADDR6_INIT(0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff);
+    const ip_addr_t *mask = is_lo(netif) ? &one : &prefix;
 
     for (int8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
         if (!ip6_addr_isvalid(netif_ip6_addr_state(netif, i)))
             continue;
-        if (!add(tail, netif, netif_ip_addr6(netif, i), &mask))
+        if (!add(tail, netif, netif_ip_addr6(netif, i), mask))
             return -XEN_ENOMEM;
     }
     return 0;

@@ -326,9 +326,8 @@ static int check_hints(const struct addrinfo *hints)
 }
 
 /* No node: all of our own addresses, or ourselves. */
-static int add_own(struct finding *finding)
+static int add_own(struct finding *finding, bool passive)
 {
-    bool passive = finding->hints.ai_flags & AI_PASSIVE;
     ip_addr_t any = IPADDR6_INIT(0, 0, 0, passive ? 0 : htonl(1));
     int error = 0;
 
@@ -345,13 +344,15 @@ static int find(struct finding *finding, const char *node)
     ip_addr_t ip;
 
     if (!node)
-        return add_own(finding);
+        return add_own(finding, finding->hints.ai_flags & AI_PASSIVE);
     if (netdb_parse(AF_INET, node, &ip))
         return wants(finding, AF_INET) ? add(finding, &ip) : EAI_NONAME;
     if (netdb_parse(AF_INET6, node, &ip))
         return wants(finding, AF_INET6) ? add(finding, &ip) : EAI_NONAME;
     if (finding->hints.ai_flags & AI_NUMERICHOST)
         return EAI_NONAME;
+    if (!strcmp(node, "localhost")) /* RFC 6761, 6.3: never asked for */
+        return add_own(finding, false);
     return ask_all(finding, node);
 }
 

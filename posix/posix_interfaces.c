@@ -30,10 +30,12 @@ char *if_indextoname(unsigned number, char *name)
     return NULL;
 }
 
+#define INTERFACES_MAX (1 + NET_VIFS_MAX) /* lo */
+
 /* The entries, then their names, in one block. */
 struct names {
-    struct if_nameindex entries[NET_VIFS_MAX + 1];
-    char texts[NET_VIFS_MAX][IF_NAMESIZE];
+    struct if_nameindex entries[INTERFACES_MAX + 1];
+    char texts[INTERFACES_MAX][IF_NAMESIZE];
 };
 
 struct if_nameindex *if_nameindex(void)
@@ -43,7 +45,7 @@ struct if_nameindex *if_nameindex(void)
 
     if (!names)
         return NULL;
-    for (unsigned n = 0; n < NET_VIFS_MAX; n++) {
+    for (unsigned n = 0; n < INTERFACES_MAX; n++) {
         if (!interfaces_nth(n, &number, names->texts[n]))
             break;
         names->entries[n] = (struct if_nameindex){number, names->texts[n]};

@@ -12,8 +12,10 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#include "kernel/app.h"
 #include "posix/program.h"
 #include "posix/wait.h"
+#include "net/loopback.h"
 #include "net/net.h"
 
 #include "lwip/ip.h"
@@ -74,9 +76,14 @@ void socket_await_net(void)
 
 int sockets_start(struct app *app)
 {
+    int err;
+
     net.awaited = false;
     net_listen(net_changed, NULL);
-    return net_start(app);
+    err = net_start(app);
+    if (!err)
+        loopback_start(app->loop);
+    return err;
 }
 
 void sockets_stop(void)
@@ -311,7 +318,8 @@ int socket_connect(int nr, const struct sockaddr *address, socklen_t len)
     err = address_take(socket, address, len, &ip, &port);
     if (err)
         return err;
-    socket_await_net();
+    if (!ip_addr_isloopback(&ip))
+        socket_await_net();
     err = socket->ops->connect(socket, &ip, port);
     if (err != -XEN_EINPROGRESS || socket->fd.flags & O_NONBLOCK)
         return err;
@@ -441,7 +449,7 @@ ssize_t socket_send(int nr, const struct msghdr *header, int flags)
     }
     if (err)
         return err;
-    if (message.has_peer)
+    if (message.has_peer && !ip_addr_isloopback(&message.peer))
         socket_await_net();
     return send_all(socket, &message);
 }

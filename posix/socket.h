@@ -3,7 +3,7 @@
  * Sockets on lwIP's raw API: TCP and UDP, IPv4 and IPv6.
  *
  * An IPv6 socket serves IPv4 as well, with mapped addresses (RFC 4291,
- * 2.5.5.2), unless IPV6_V6ONLY. There is no loopback. A call that needs an
+ * 2.5.5.2), unless IPV6_V6ONLY. A call that needs an
  * address of this guest's (connect, sendto and their likes) waits for one, once
  * and at most SOCKET_NET_NS: a program need not know that DHCP takes its time.
  *

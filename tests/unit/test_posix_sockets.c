@@ -8,7 +8,7 @@
 // sources: posix/socket_address.c posix/socket_datagram.c
 // sources: posix/socket_options.c posix/socket_stream.c kernel/fiber.c
 // sources: kernel/fiber_switch.c tests/fake/fiber.c tests/unit/posix_world.c
-// sources: lan
+// sources: net/loopback.c lan
 #include "tests/unit/lan.h"
 #include "tests/unit/posix_world.h"
 
@@ -1074,52 +1074,254 @@ static void expect_address(const struct ifaddrs *entry, int family,
 static void interfaces_are_told(void **state)
 {
     const struct sockaddr_in *broadcast;
+    const struct ifaddrs *at;
     char name[IF_NAMESIZE];
     unsigned number;
 
     (void)state;
     start("vif0.ip=192.0.2.1/20 vif0.ip6=2001:db8::7/64");
     assert_true(interfaces_nth(0, &number, name));
+    assert_string_equal(name, "lo");
+    assert_int_equal(interfaces_number("lo"), number);
+    assert_true(interfaces_nth(1, &number, name));
     assert_string_equal(name, "vif0");
     assert_int_equal(interfaces_number("vif0"), number);
-    assert_false(interfaces_nth(1, &number, name));
+    assert_false(interfaces_nth(2, &number, name));
     assert_int_equal(interfaces_number("vif1"), 0);
 
     lan_run(5 * NS_PER_S); /* the IPv6 addresses are probed */
     program_run(list_addresses);
     assert_int_equal(result, 0);
-    assert_string_equal(addresses->ifa_name, "vif0");
-    assert_true(addresses->ifa_flags & IFF_RUNNING);
-    expect_address(addresses, AF_INET, "192.0.2.1", "255.255.240.0");
-    broadcast = (const struct sockaddr_in *)addresses->ifa_broadaddr;
+    at = addresses;
+    assert_string_equal(at->ifa_name, "lo");
+    assert_int_equal(at->ifa_flags, IFF_UP | IFF_RUNNING | IFF_LOOPBACK);
+    expect_address(at, AF_INET, "127.0.0.1", "255.0.0.0");
+    assert_null(at->ifa_broadaddr);
+    at = at->ifa_next;
+    expect_address(at, AF_INET6, "::1",
+                   "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+    at = at->ifa_next;
+    assert_string_equal(at->ifa_name, "vif0");
+    assert_true(at->ifa_flags & IFF_RUNNING);
+    expect_address(at, AF_INET, "192.0.2.1", "255.255.240.0");
+    broadcast = (const struct sockaddr_in *)at->ifa_broadaddr;
     assert_int_equal(broadcast->sin_addr.s_addr,
                      address("192.0.15.255", 0).sin_addr.s_addr);
-    assert_non_null(addresses->ifa_next); /* the link-local one */
-    expect_address(addresses->ifa_next->ifa_next, AF_INET6, "2001:db8::7",
-                   "ffff:ffff:ffff:ffff::");
-    assert_null(addresses->ifa_next->ifa_next->ifa_broadaddr);
-    assert_null(addresses->ifa_next->ifa_next->ifa_next);
+    assert_non_null(at->ifa_next); /* the link-local one */
+    at = at->ifa_next->ifa_next;
+    expect_address(at, AF_INET6, "2001:db8::7", "ffff:ffff:ffff:ffff::");
+    assert_null(at->ifa_broadaddr);
+    assert_null(at->ifa_next);
     interfaces_free(addresses);
     stop();
 }
 
-LAN_TESTS(LAN_TEST(interfaces_are_told), LAN_TEST(a_server_accepts_and_reads),
-          LAN_TEST(a_reset_is_told_once),
-          LAN_TEST(a_peer_can_fill_one_window_only),
-          LAN_TEST(a_write_waits_for_the_peer),
-          LAN_TEST(a_write_that_may_not_wait_takes_what_fits),
-          LAN_TEST(a_backlog_is_a_limit),
-          LAN_TEST(a_connection_that_nobody_accepts_costs_little),
-          LAN_TEST(open_and_reset_leaves_nothing), LAN_TEST(closing),
-          LAN_TEST(half_closed_still_reads),
-          LAN_TEST(looking_and_waiting_for_all),
-          LAN_TEST(the_end_waits_for_what_was_sent),
-          LAN_TEST(a_client_connects), LAN_TEST(a_client_is_refused),
-          LAN_TEST(a_client_gives_up), LAN_TEST(a_client_does_not_wait),
-          LAN_TEST(an_address_is_waited_for), LAN_TEST(datagrams_come_and_go),
-          LAN_TEST(datagrams_are_cut_not_split),
-          LAN_TEST(a_flood_of_datagrams_is_bounded),
-          LAN_TEST(datagrams_have_a_peer), LAN_TEST(options_are_kept),
-          LAN_TEST(misuse_is_refused), LAN_TEST(poll_and_select_tell),
-          LAN_TEST(poll_of_what_is_not_there), LAN_TEST(addresses_as_text),
-          LAN_TEST(numeric_names), LAN_TEST(names_are_asked_for))
+/* ---- Loopback */
+
+static struct sockaddr_in6 own_v6(void)
+{
+    struct sockaddr_in6 in = {
+        .sin6_family = AF_INET6,
+        .sin6_port = htons(PORT),
+    };
+
+    in.sin6_addr.s6_addr[15] = 1;
+    return in;
+}
+
+/* A fiber beside main's: it writes while main reads, and both wait. */
+static struct {
+    struct fiber fiber;
+    struct waiter waiter;
+    int nr;
+    bool ended;
+} writer;
+
+static void run_writer(struct fiber *fiber)
+{
+    static const char much[sizeof(bytes)];
+
+    (void)fiber;
+    assert_int_equal(fd_write(writer.nr, much, sizeof(much)), sizeof(much));
+    writer.ended = true;
+    assert_int_equal(socket_shutdown(writer.nr, SHUT_WR), 0);
+    wait_remove(&writer.waiter);
+}
+
+static void start_writer(int nr)
+{
+    writer.nr = nr;
+    writer.ended = false;
+    wait_add(&writer.waiter, &writer.fiber);
+    assert_int_equal(fiber_start(&writer.fiber, lan_app()->loop,
+                                 lan_app()->pages, 64, run_writer),
+                     0);
+}
+
+/* A connection to oneself, and more through it than a window holds. */
+static void talk_to(const struct sockaddr *own, socklen_t len)
+{
+    int server = socket_open(own->sa_family, SOCK_STREAM, 0);
+    int near = socket_open(own->sa_family, SOCK_STREAM, 0), far;
+    struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
+    socklen_t from_len = sizeof(from);
+    size_t got = 0;
+    ssize_t n;
+
+    assert_int_equal(socket_bind(server, own, len), 0);
+    assert_int_equal(socket_listen(server, 1), 0);
+    assert_int_equal(socket_connect(near, own, len), 0);
+    far = socket_accept(server, (struct sockaddr *)&from, &from_len, 0);
+    assert_true(far >= 0);
+    assert_int_equal(from.ss_family, own->sa_family);
+    assert_int_equal(from_len, len);
+    if (own->sa_family == AF_INET)
+        assert_int_equal(((struct sockaddr_in *)&from)->sin_addr.s_addr,
+                         htonl(INADDR_LOOPBACK));
+    else
+        assert_memory_equal(&((struct sockaddr_in6 *)&from)->sin6_addr,
+                            &((const struct sockaddr_in6 *)own)->sin6_addr, 16);
+    start_writer(near);
+    while ((n = fd_read(far, bytes, sizeof(bytes))) > 0)
+        got += (size_t)n;
+    assert_int_equal(n, 0);
+    assert_int_equal(got, sizeof(bytes));
+    assert_true(writer.ended);
+}
+
+static void talk_to_oneself(void)
+{
+    struct sockaddr_in own = address("127.0.0.1", PORT);
+    struct sockaddr_in6 own6 = own_v6();
+    uint64_t from_ns = hv_now_ns();
+
+    talk_to(AS_SOCKADDR(own));
+    talk_to(AS_SOCKADDR(own6));
+    assert_true(hv_now_ns() - from_ns < NS_PER_S); /* nothing was lost */
+}
+
+static void a_program_talks_to_itself(void **state)
+{
+    (void)state;
+    start(STATIC);
+    program_run(talk_to_oneself);
+    assert_int_equal(lan_captured(), 0); /* and nobody else */
+    stop();
+}
+
+static void datagram_to_oneself(void)
+{
+    struct sockaddr_in own = address("127.0.0.1", PORT), none;
+    int nr = socket_open(AF_INET, SOCK_DGRAM, 0);
+
+    assert_int_equal(socket_bind(nr, AS_SOCKADDR(own)), 0);
+    assert_int_equal(send_to(nr, "hello", 5, 0, &own), 5);
+    assert_int_equal(receive(nr, bytes, sizeof(bytes), 0), 5);
+    assert_memory_equal(bytes, "hello", 5);
+    assert_int_equal(fd_fcntl(nr, F_SETFL, O_NONBLOCK), 0);
+    none = address(PEER, PORT); /* 127.0.0.1 is no source for elsewhere */
+    (void)send_to(nr, "hello", 5, 0, &none);
+    assert_int_equal(receive(nr, bytes, sizeof(bytes), 0), -EAGAIN);
+}
+
+static void datagrams_reach_oneself(void **state)
+{
+    (void)state;
+    start(STATIC);
+    program_run(datagram_to_oneself);
+    assert_int_equal(lan_captured(), 0);
+    stop();
+}
+
+static int refusal;
+
+static void knock_at_oneself(void)
+{
+    struct sockaddr_in own = address("127.0.0.1", 99);
+
+    refusal =
+        socket_connect(socket_open(AF_INET, SOCK_STREAM, 0), AS_SOCKADDR(own));
+}
+
+static void a_closed_port_of_ones_own_refuses(void **state)
+{
+    (void)state;
+    start(STATIC);
+    program_run(knock_at_oneself);
+    assert_int_equal(refusal, -ECONNREFUSED);
+    stop();
+}
+
+static void take_datagrams(void)
+{
+    char one[9];
+    size_t at = 0;
+    ssize_t n;
+
+    assert_int_equal(fd_fcntl(conn, F_SETFL, O_NONBLOCK), 0);
+    while ((n = receive(conn, one, sizeof(one), 0)) >= 0) {
+        memcpy(bytes + at, one, (size_t)n);
+        at += (size_t)n;
+    }
+    bytes[at] = '\0';
+}
+
+/* Nobody outside may pass for ourselves, or reach what listens on lo. */
+static void loopback_is_not_on_the_wire(void **state)
+{
+    struct lan_host *liar;
+    struct lan_ip guest = lan_ip(GUEST), own = lan_ip("127.0.0.1");
+
+    (void)state;
+    start(STATIC);
+    program_run(bind_datagrams);
+    send_datagram("a", 1);
+    liar = lan_host(0, "127.0.0.1");
+    lan_send_udp(liar, &guest, 5000, PORT, "liar", 4);
+    lan_send_udp(peer, &own, 5000, PORT, "peer", 4);
+    send_datagram("b", 1);
+    lan_run(NS_PER_MS);
+    program_run(take_datagrams);
+    assert_string_equal(bytes, "ab");
+    stop();
+}
+
+static void find_localhost(void)
+{
+    struct addrinfo hints = {.ai_family = AF_INET}, *found;
+
+    assert_int_equal(netdb_find("localhost", NULL, &hints, &found), 0);
+    assert_int_equal(((struct sockaddr_in *)found->ai_addr)->sin_addr.s_addr,
+                     htonl(INADDR_LOOPBACK));
+    netdb_free(found);
+}
+
+static void localhost_is_lo(void **state)
+{
+    (void)state;
+    start(STATIC);
+    program_run(find_localhost);
+    stop();
+}
+
+LAN_TESTS(
+    LAN_TEST(a_program_talks_to_itself), LAN_TEST(datagrams_reach_oneself),
+    LAN_TEST(a_closed_port_of_ones_own_refuses),
+    LAN_TEST(loopback_is_not_on_the_wire), LAN_TEST(localhost_is_lo),
+    LAN_TEST(interfaces_are_told), LAN_TEST(a_server_accepts_and_reads),
+    LAN_TEST(a_reset_is_told_once), LAN_TEST(a_peer_can_fill_one_window_only),
+    LAN_TEST(a_write_waits_for_the_peer),
+    LAN_TEST(a_write_that_may_not_wait_takes_what_fits),
+    LAN_TEST(a_backlog_is_a_limit),
+    LAN_TEST(a_connection_that_nobody_accepts_costs_little),
+    LAN_TEST(open_and_reset_leaves_nothing), LAN_TEST(closing),
+    LAN_TEST(half_closed_still_reads), LAN_TEST(looking_and_waiting_for_all),
+    LAN_TEST(the_end_waits_for_what_was_sent), LAN_TEST(a_client_connects),
+    LAN_TEST(a_client_is_refused), LAN_TEST(a_client_gives_up),
+    LAN_TEST(a_client_does_not_wait), LAN_TEST(an_address_is_waited_for),
+    LAN_TEST(datagrams_come_and_go), LAN_TEST(datagrams_are_cut_not_split),
+    LAN_TEST(a_flood_of_datagrams_is_bounded), LAN_TEST(datagrams_have_a_peer),
+    LAN_TEST(options_are_kept), LAN_TEST(misuse_is_refused),
+    LAN_TEST(poll_and_select_tell), LAN_TEST(poll_of_what_is_not_there),
+    LAN_TEST(addresses_as_text), LAN_TEST(numeric_names),
+    LAN_TEST(names_are_asked_for))

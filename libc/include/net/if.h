@@ -10,7 +10,7 @@
 
 #define IFF_UP          0x1
 #define IFF_BROADCAST   0x2
-#define IFF_LOOPBACK    0x8 /* there is none */
+#define IFF_LOOPBACK    0x8
 #define IFF_POINTOPOINT 0x10
 #define IFF_RUNNING     0x40 /* the backend is there */
 #define IFF_MULTICAST   0x1000
