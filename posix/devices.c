@@ -5,7 +5,6 @@
  */
 #include "posix/devices.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +34,7 @@ static ssize_t read_random(struct fd *fd, void *to, size_t bytes)
 
     (void)fd;
     if (!random->seeded)
-        return -EIO;
+        return -XEN_EIO;
     random_bytes(random, to, bytes);
     return (ssize_t)bytes;
 }
@@ -92,10 +91,10 @@ int device_open(const char *path, int flags)
     int nr;
 
     if (!device)
-        return -ENOENT;
+        return -XEN_ENOENT;
     fd = calloc(1, sizeof(*fd));
     if (!fd)
-        return -ENOMEM;
+        return -XEN_ENOMEM;
     fd->ops = &device->ops;
     fd->flags = flags & (O_ACCMODE | O_NONBLOCK);
     nr = fd_add(fd, 0);
@@ -106,5 +105,5 @@ int device_open(const char *path, int flags)
 
 int device_stat(const char *path, struct stat *stat)
 {
-    return find(path) ? stat_device(NULL, stat) : -ENOENT;
+    return find(path) ? stat_device(NULL, stat) : -XEN_ENOENT;
 }

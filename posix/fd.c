@@ -20,12 +20,29 @@
 #include "xen/hv.h"
 
 static struct fd *table[FD_MAX];
+/* FD_CLOEXEC, a bit for each number: there is no exec, but it reads back. */
+static uint64_t close_on_exec[FD_MAX / 64];
 
 /* ---- The table */
 
 struct fd *fd_get(int nr)
 {
     return nr >= 0 && nr < FD_MAX ? table[nr] : NULL;
+}
+
+void fd_set_close_on_exec(int nr, bool on)
+{
+    uint64_t bit = UINT64_C(1) << nr % 64;
+
+    if (on)
+        close_on_exec[nr / 64] |= bit;
+    else
+        close_on_exec[nr / 64] &= ~bit;
+}
+
+static int fd_flags(int nr)
+{
+    return close_on_exec[nr / 64] >> nr % 64 & 1 ? FD_CLOEXEC : 0;
 }
 
 int fd_add(struct fd *fd, int least)
@@ -37,6 +54,7 @@ int fd_add(struct fd *fd, int least)
             continue;
         table[nr] = fd;
         fd->refs++;
+        fd_set_close_on_exec(nr, false);
         return nr;
     }
     return -XEN_EMFILE;
@@ -77,6 +95,7 @@ int fd_dup2(int nr, int to)
         (void)fd_close(to);
     table[to] = fd;
     fd->refs++;
+    fd_set_close_on_exec(to, false);
     return to;
 }
 
@@ -295,9 +314,14 @@ int fd_fcntl(int nr, int command, long argument)
     switch (command) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
-        return fd_add(fd, (int)argument);
-    case F_GETFD: /* there is no exec */
+        nr = fd_add(fd, (int)argument);
+        if (nr >= 0)
+            fd_set_close_on_exec(nr, command == F_DUPFD_CLOEXEC);
+        return nr;
+    case F_GETFD:
+        return fd_flags(nr);
     case F_SETFD:
+        fd_set_close_on_exec(nr, argument & FD_CLOEXEC);
         return 0;
     case F_GETFL:
         return fd->flags;

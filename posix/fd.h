@@ -64,6 +64,8 @@ struct fd {
 /* The lowest free number >= least for it, or -XEN_EMFILE; `fd` then stays the
  * caller's. */
 int fd_add(struct fd *fd, int least);
+/* FD_CLOEXEC of a number that exists; a new one has it not. */
+void fd_set_close_on_exec(int nr, bool on);
 /* NULL: there is no such descriptor. */
 struct fd *fd_get(int nr);
 int fd_close(int nr);

@@ -334,6 +334,7 @@ static int add(struct file *file, int flags)
         (void)fd_close(nr);
         return -XEN_ENOTDIR;
     }
+    fd_set_close_on_exec(nr, flags & O_CLOEXEC);
     return nr;
 }
 

@@ -21,7 +21,7 @@ int open(const char *path, int flags, ...)
 {
     int fd = device_open(path, flags);
 
-    return (int)error_result(fd == -ENOENT ? file_open(path, flags) : fd);
+    return (int)error_result(fd == -XEN_ENOENT ? file_open(path, flags) : fd);
 }
 
 int creat(const char *path, mode_t mode)

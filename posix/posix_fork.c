@@ -4,7 +4,6 @@
  * another fails with ENOSYS and a line in the log, so that a program which can
  * do without (in the foreground, without CGI) links and runs.
  */
-#include <errno.h>
 #include <stdbool.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,7 +47,7 @@ int execvp(const char *path, char *const argv[])
 pid_t waitpid(pid_t pid, int *status, int options)
 {
     (void)pid, (void)status, (void)options;
-    return (pid_t)error_result(-ECHILD);
+    return (pid_t)error_result(-XEN_ECHILD);
 }
 
 pid_t wait(int *status)

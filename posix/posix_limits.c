@@ -2,7 +2,6 @@
 /*
  * A program's limits, which are the guest's, and what it has used.
  */
-#include <errno.h>
 #include <sys/resource.h>
 
 #include "kernel/app.h"
@@ -27,7 +26,7 @@ static rlim_t limit_of(int what)
 int getrlimit(int what, struct rlimit *limit)
 {
     if (what < 0 || what > RLIMIT_AS)
-        return (int)error_result(-EINVAL);
+        return (int)error_result(-XEN_EINVAL);
     *limit = (struct rlimit){limit_of(what), limit_of(what)};
     return 0;
 }
@@ -35,8 +34,8 @@ int getrlimit(int what, struct rlimit *limit)
 int setrlimit(int what, const struct rlimit *limit)
 {
     if (what < 0 || what > RLIMIT_AS || limit->rlim_cur > limit->rlim_max)
-        return (int)error_result(-EINVAL);
-    return (int)error_result(limit->rlim_max > limit_of(what) ? -EPERM : 0);
+        return (int)error_result(-XEN_EINVAL);
+    return (int)error_result(limit->rlim_max > limit_of(what) ? -XEN_EPERM : 0);
 }
 
 /* All of it is the program's own: there is no kernel. */
@@ -45,7 +44,7 @@ int getrusage(int whose, struct rusage *usage)
     uint64_t ns = whose == RUSAGE_SELF ? app_cpu_ns(program_app()) : 0;
 
     if (whose != RUSAGE_SELF && whose != RUSAGE_CHILDREN)
-        return (int)error_result(-EINVAL);
+        return (int)error_result(-XEN_EINVAL);
     *usage = (struct rusage){
         .ru_utime = {(time_t)(ns / NS_PER_S),
                      (suseconds_t)(ns % NS_PER_S / NS_PER_US)},

@@ -121,3 +121,14 @@ int munmap(void *at, size_t bytes)
     page_free(program_app()->pages, at, pages_of(bytes));
     return 0;
 }
+
+int msync(void *at, size_t bytes, int flags)
+{
+    bool both = flags & MS_ASYNC && flags & MS_SYNC;
+
+    (void)bytes;
+    if ((uintptr_t)at % XEN_PAGE_SIZE || both ||
+        flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC))
+        return (int)error_result(-XEN_EINVAL);
+    return 0;
+}

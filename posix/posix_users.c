@@ -5,7 +5,7 @@
  * root. Modes and owners of files are not kept (posix_files.c): to set them
  * is done at once.
  */
-#include <errno.h>
+#define _GNU_SOURCE /* getpwnam_r */
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
@@ -40,6 +40,30 @@ struct passwd *getpwnam(const char *name)
 struct passwd *getpwuid(uid_t user)
 {
     return user ? NULL : &root;
+}
+
+/* What it points to is constant: `buffer` is not used. */
+static int give(const struct passwd *found, struct passwd *entry,
+                struct passwd **result)
+{
+    if (found)
+        *entry = *found;
+    *result = found ? entry : NULL;
+    return 0;
+}
+
+int getpwnam_r(const char *name, struct passwd *entry, char *buffer,
+               size_t bytes, struct passwd **result)
+{
+    (void)buffer, (void)bytes;
+    return give(getpwnam(name), entry, result);
+}
+
+int getpwuid_r(uid_t user, struct passwd *entry, char *buffer, size_t bytes,
+               struct passwd **result)
+{
+    (void)buffer, (void)bytes;
+    return give(getpwuid(user), entry, result);
 }
 
 struct group *getgrnam(const char *name)
@@ -87,7 +111,7 @@ int issetugid(void)
 
 static int become(unsigned id)
 {
-    return (int)error_result(id ? -EINVAL : 0);
+    return (int)error_result(id ? -XEN_EINVAL : 0);
 }
 
 int setuid(uid_t user)

@@ -206,10 +206,13 @@ static int add(struct socket *socket, int flags)
 {
     int nr = fd_add(&socket->fd, 0);
 
-    if (nr < 0)
+    if (nr < 0) {
         (void)socket_close(&socket->fd);
-    else if (flags & SOCK_NONBLOCK)
+        return nr;
+    }
+    if (flags & SOCK_NONBLOCK)
         socket->fd.flags |= O_NONBLOCK;
+    fd_set_close_on_exec(nr, flags & SOCK_CLOEXEC);
     return nr;
 }
 

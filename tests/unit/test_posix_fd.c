@@ -287,6 +287,23 @@ static void flags_can_be_changed(void **state)
     assert_int_equal(fd_ioctl(0, 1, &n), -ENOTTY);
 }
 
+static void close_on_exec_reads_back(void **state)
+{
+    (void)state;
+    assert_int_equal(thing_open(O_RDWR), 0);
+    assert_int_equal(fd_fcntl(0, F_GETFD, 0), 0);
+    assert_int_equal(fd_fcntl(0, F_SETFD, FD_CLOEXEC), 0);
+    assert_int_equal(fd_fcntl(0, F_GETFD, 0), FD_CLOEXEC);
+    assert_int_equal(fd_fcntl(0, F_DUPFD, 70), 70);
+    assert_int_equal(fd_fcntl(70, F_GETFD, 0), 0); /* each number's own */
+    assert_int_equal(fd_fcntl(0, F_DUPFD_CLOEXEC, 70), 71);
+    assert_int_equal(fd_fcntl(71, F_GETFD, 0), FD_CLOEXEC);
+    assert_int_equal(fd_dup2(70, 71), 71);
+    assert_int_equal(fd_fcntl(71, F_GETFD, 0), 0);
+    assert_int_equal(fd_fcntl(0, F_SETFD, 0), 0);
+    assert_int_equal(fd_fcntl(0, F_GETFD, 0), 0);
+}
+
 /* ---- Waiting */
 
 static ssize_t result;
@@ -706,6 +723,7 @@ int main(void)
         TEST(dup2_closes_what_was_there),
         TEST(what_is_not_there_is_an_error),
         TEST(flags_can_be_changed),
+        TEST(close_on_exec_reads_back),
         TEST(a_read_waits),
         TEST(a_read_waits_no_longer_than_it_may),
         TEST(a_read_that_may_not_wait_lets_the_loop_turn),

@@ -26,4 +26,12 @@ void *mmap(void *where, size_t bytes, int protection, int flags, int fd,
 /* All of a mapping or whole pages of it. */
 int munmap(void *at, size_t bytes);
 
+#define MS_ASYNC      1
+#define MS_INVALIDATE 2
+#define MS_SYNC       4
+
+/* There is no file behind a mapping: nothing is to be done. EINVAL: `at` is no
+ * page, or flags that exclude each other. */
+int msync(void *at, size_t bytes, int flags);
+
 #endif

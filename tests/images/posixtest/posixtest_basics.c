@@ -8,6 +8,7 @@
 #include <fnmatch.h>
 #include <libgen.h>
 #include <regex.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,6 +174,39 @@ static void test_handlers(void)
           "SA_ONSTACK");
 }
 
+static void test_pipe(void)
+{
+    char text[6] = "";
+    int ends[2];
+
+    check(pipe(ends) == 0 && write(ends[1], "hello", 5) == 5 &&
+              read(ends[0], text, 5) == 5 && !strcmp(text, "hello"),
+          "pipe");
+    check(fcntl(ends[0], F_GETFD) == 0 &&
+              fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0 &&
+              fcntl(ends[0], F_GETFD) == FD_CLOEXEC,
+          "FD_CLOEXEC reads back");
+    close(ends[0]);
+    check(write(ends[1], "x", 1) == -1 && errno == EPIPE, "nobody reads it");
+    close(ends[1]);
+}
+
+static void test_users(void)
+{
+    struct passwd entry, *found;
+    char room[100];
+
+    check(getuid() == 0 && geteuid() == 0 && getgid() == 0 && getegid() == 0,
+          "who we are");
+    check(getpwnam_r("root", &entry, room, sizeof(room), &found) == 0 &&
+              found == &entry && entry.pw_uid == 0,
+          "getpwnam_r");
+    check(getpwnam_r("nobody", &entry, room, sizeof(room), &found) == 0 &&
+              !found,
+          "somebody who is not there");
+    check(setuid(0) == 0 && setuid(1) == -1 && errno == EPERM, "setuid");
+}
+
 int run_signals(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "default")) {
@@ -192,6 +226,8 @@ int run_signals(int argc, char **argv)
     check(raise(SIGUSR1) == 0, "an ignored signal");
     test_sigaction();
     test_masks();
+    test_pipe();
+    test_users();
     test_handlers();
     await_end();
     if (argc > 1 && !strcmp(argv[1], "own")) {

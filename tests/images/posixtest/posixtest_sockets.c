@@ -360,6 +360,35 @@ static void tell_address(const struct ifaddrs *entry)
     printf("%s has %s\n", entry->ifa_name, text);
 }
 
+/* A connection of the program to itself. */
+static void test_loopback(void)
+{
+    struct sockaddr_in own = {
+        .sin_family = AF_INET,
+        .sin_port = htons(99),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    const struct sockaddr *to = (const struct sockaddr *)&own;
+    int server = socket(AF_INET, SOCK_STREAM, 0);
+    int near = socket(AF_INET, SOCK_STREAM, 0), far;
+    char text[6] = "";
+
+    check(connect(near, to, sizeof(own)) == -1 && errno == ECONNREFUSED,
+          "nobody listens on lo");
+    close(near);
+    near = socket(AF_INET, SOCK_STREAM, 0);
+    check(bind(server, to, sizeof(own)) == 0 && listen(server, 1) == 0 &&
+              connect(near, to, sizeof(own)) == 0,
+          "127.0.0.1");
+    far = accept(server, NULL, NULL);
+    check(write(near, "hello", 5) == 5 && read(far, text, 5) == 5 &&
+              !strcmp(text, "hello"),
+          "what is sent to 127.0.0.1 arrives");
+    close(near);
+    close(far);
+    close(server);
+}
+
 /* After so many seconds: an IPv6 address is probed before it is one. */
 int run_interfaces(int argc, char **argv)
 {
@@ -367,6 +396,7 @@ int run_interfaces(int argc, char **argv)
     struct ifaddrs *addresses;
     char name[IF_NAMESIZE];
 
+    test_loopback();
     sleep(argc > 1 ? (unsigned)atoi(argv[1]) : 0);
     check(!getifaddrs(&addresses), "getifaddrs");
     for (const struct ifaddrs *at = addresses; at; at = at->ifa_next) {
