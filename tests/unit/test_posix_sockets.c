@@ -8,7 +8,7 @@
 // sources: posix/socket_address.c posix/socket_datagram.c
 // sources: posix/socket_options.c posix/socket_stream.c kernel/fiber.c
 // sources: kernel/fiber_switch.c tests/fake/fiber.c tests/unit/posix_world.c
-// sources: net/loopback.c lan
+// sources: lan
 #include "tests/unit/lan.h"
 #include "tests/unit/posix_world.h"
 
