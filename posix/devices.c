@@ -13,6 +13,7 @@
 #include "kernel/app.h"
 #include "posix/fd.h"
 #include "posix/program.h"
+#include "xen/error.h"
 
 static ssize_t read_nothing(struct fd *fd, void *to, size_t bytes)
 {
