@@ -15,11 +15,14 @@
  *   4. The old files are removed. What a power cut leaves of them, or of a base
  *      that never became one, kv_load removes.
  *
- * Long values are held while they are written, others are copied.
+ * All of it is one function on a fiber: write_base. Each write lets the loop
+ * turn. Long values are held while they are written, others are copied.
  */
 #include "apps/kv/kv_rewrite.h"
+#include "fs/sync.h"
 #include "kernel/log.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,14 +34,16 @@
 /* What a command has beside key and value. */
 #define FRAME_MAX 160
 
+/* The fiber's stack: it calls the log and fs/sync.h, nothing deeper. */
+#define STACK_PAGES 4
+
 struct kv_rewrite {
     struct kv_aof *aof;
-    struct fs_request request;
+    struct fiber fiber;
     struct fs_file file;
     char path[KV_PATH_MAX];
     struct kv_manifest old;
     uint64_t number, bytes, cursor;
-    bool is_open, is_last;
     int status;
     char *chunk;
     size_t chunk_used, chunk_room;
@@ -46,126 +51,12 @@ struct kv_rewrite {
         struct kv_entry *entry; /* held */
         uint64_t expires_ms;    /* as it was: whoever removes it forgets that */
     } longs[LONG_MAX];
-    unsigned nr_longs, at_long;
-    unsigned
-        at_old; /* of the old manifest's files: 0 the base, then the incr */
+    unsigned nr_longs;
+    /* A job of kv_aof's: it is waited for, and it is done. */
+    bool has_job, is_job_done;
+    int job_status;
+    bool is_forgotten; /* aof knows nothing of it any more */
 };
-
-static struct kv_rewrite *of(struct fs_request *request)
-{
-    return container_of(request, struct kv_rewrite, request);
-}
-
-/* ---- The end */
-
-static void free_rewrite(struct kv_rewrite *rewrite)
-{
-    struct kv_aof *aof = rewrite->aof;
-
-    for (unsigned i = 0; i < rewrite->nr_longs; i++)
-        kv_store_release(&aof->kv->store, rewrite->longs[i].entry);
-    aof->rewrite = NULL;
-    aof->kv->disk.is_rewriting = false;
-    free(rewrite->chunk);
-    free(rewrite);
-}
-
-static void was_removed(struct fs_request *request)
-{
-    struct kv_rewrite *rewrite = of(request);
-    uint64_t number = 0;
-    bool is_base = false;
-
-    while (!number && rewrite->at_old <= rewrite->old.nr_incr) {
-        unsigned at = rewrite->at_old++;
-
-        is_base = !at;
-        number = is_base ? rewrite->old.base : rewrite->old.incr[at - 1];
-        if (number == rewrite->aof->manifest.incr[0])
-            number = 0;
-    }
-    if (!number) {
-        free_rewrite(rewrite);
-        return;
-    }
-    kv_aof_file_path(rewrite->aof, rewrite->path, number, is_base);
-    fs_unlink(rewrite->aof->fs, request, rewrite->path, was_removed);
-}
-
-static void was_dropped(struct fs_request *request)
-{
-    free_rewrite(of(request));
-}
-
-/* The new base is of no use. Unless nobody knows whether the manifest names it
- * by now, it goes. */
-static void was_given_up(struct fs_request *request)
-{
-    struct kv_rewrite *rewrite = of(request);
-    struct kv_aof *aof = rewrite->aof;
-
-    if (aof->save.may_be_there || !rewrite->number)
-        free_rewrite(rewrite);
-    else
-        fs_unlink(aof->fs, request, rewrite->path, was_dropped);
-}
-
-static void give_up(struct kv_rewrite *rewrite, int status)
-{
-    struct kv_aof *aof = rewrite->aof;
-    bool was_open = rewrite->is_open;
-
-    log_warn("kv",
-             "the append-only file cannot be rewritten: error %d; it grows, "
-             "and is tried again",
-             status);
-    aof->kv->disk.rewrite_failed = true;
-    aof->rewrite_not_before_ns = loop_now(aof->loop) + KV_REWRITE_NS;
-    rewrite->is_open = false;
-    if (was_open)
-        fs_close(&rewrite->request, &rewrite->file, was_given_up);
-    else
-        was_given_up(&rewrite->request);
-}
-
-static void base_was_set(struct kv_aof *aof, int status)
-{
-    struct kv_rewrite *rewrite = aof->rewrite;
-    struct kv_disk *disk = &aof->kv->disk;
-
-    if (status) {
-        give_up(rewrite, status);
-        return;
-    }
-    disk->rewrites++;
-    disk->rewrite_failed = false;
-    log_debug("kv", "the append-only file was rewritten: %" PRIu64 " bytes",
-              rewrite->bytes);
-    was_removed(&rewrite->request);
-}
-
-static void was_closed(struct fs_request *request)
-{
-    struct kv_rewrite *rewrite = of(request);
-
-    if (request->status < 0)
-        give_up(rewrite, request->status);
-    else
-        kv_aof_set_base(rewrite->aof, rewrite->number, rewrite->bytes,
-                        base_was_set);
-}
-
-static void was_synced(struct fs_request *request)
-{
-    struct kv_rewrite *rewrite = of(request);
-
-    if (request->status < 0) {
-        give_up(rewrite, request->status);
-        return;
-    }
-    rewrite->is_open = false;
-    fs_close(request, &rewrite->file, was_closed);
-}
 
 /* ---- All keys */
 
@@ -239,23 +130,21 @@ static void fill_chunk(struct kv_rewrite *rewrite)
                                         rewrite->cursor, add_entry, rewrite);
     while (rewrite->cursor && rewrite->chunk_used < KV_REWRITE_CHUNK &&
            !rewrite->nr_longs && !rewrite->status && --steps);
-    rewrite->is_last = !rewrite->cursor;
 }
 
-static void go_on(struct fs_request *request);
-
-static void write(struct kv_rewrite *rewrite, const char *bytes, size_t len,
-                  fs_done *done)
+/* Write behind what was written; the loop turns, even for nothing. */
+static int write(struct kv_rewrite *rewrite, const char *bytes, size_t len)
 {
-    fs_pwrite(&rewrite->request, &rewrite->file, bytes, len, rewrite->bytes,
-              done);
+    int status = fs_sync_pwrite(&rewrite->file, bytes, len, rewrite->bytes);
+
     rewrite->bytes += len;
+    return status < 0 ? status : 0;
 }
 
 /* The command of a long one without its value: what stands before it, and what
  * stands behind. */
-static size_t write_frame(struct kv_rewrite *rewrite,
-                          const struct kv_long *item, bool is_behind)
+static size_t make_frame(struct kv_rewrite *rewrite, const struct kv_long *item,
+                         bool is_behind)
 {
     const struct kv_entry *entry = item->entry;
     char number[KV_NUMBER_MAX], *to;
@@ -280,106 +169,222 @@ static size_t write_frame(struct kv_rewrite *rewrite,
     return all - before - strlen("0\r\n");
 }
 
-static void long_was_written(struct fs_request *request)
-{
-    struct kv_rewrite *rewrite = of(request);
-    size_t len;
-
-    if (request->status < 0) {
-        give_up(rewrite, request->status);
-        return;
-    }
-    rewrite->chunk_used = 0;
-    len = write_frame(rewrite, &rewrite->longs[rewrite->at_long++], true);
-    write(rewrite, rewrite->chunk, len, go_on);
-}
-
-static void head_was_written(struct fs_request *request)
-{
-    struct kv_rewrite *rewrite = of(request);
-    struct kv_text value =
-        kv_entry_value(rewrite->longs[rewrite->at_long].entry);
-
-    if (request->status < 0)
-        give_up(rewrite, request->status);
-    else
-        write(rewrite, value.at, value.len, long_was_written);
-}
-
-static void write_long(struct kv_rewrite *rewrite)
+static int write_frame(struct kv_rewrite *rewrite, const struct kv_long *item,
+                       bool is_behind)
 {
     size_t len;
 
     rewrite->chunk_used = 0;
-    len = write_frame(rewrite, &rewrite->longs[rewrite->at_long], false);
-    if (len)
-        write(rewrite, rewrite->chunk, len, head_was_written);
-    else
-        give_up(rewrite, -XEN_ENOMEM);
+    len = make_frame(rewrite, item, is_behind);
+    return len ? write(rewrite, rewrite->chunk, len) : -XEN_ENOMEM;
+}
+
+static int write_long(struct kv_rewrite *rewrite, const struct kv_long *item)
+{
+    struct kv_text value = kv_entry_value(item->entry);
+    int err = write_frame(rewrite, item, false);
+
+    if (!err)
+        err = write(rewrite, value.at, value.len);
+    return err ? err : write_frame(rewrite, item, true);
 }
 
 static void drop_longs(struct kv_rewrite *rewrite)
 {
     for (unsigned i = 0; i < rewrite->nr_longs; i++)
         kv_store_release(&rewrite->aof->kv->store, rewrite->longs[i].entry);
-    rewrite->nr_longs = rewrite->at_long = 0;
+    rewrite->nr_longs = 0;
 }
 
-/* What was written is; what comes next? */
-static void go_on(struct fs_request *request)
+/* What a few buckets have. */
+static int write_some(struct kv_rewrite *rewrite)
 {
-    struct kv_rewrite *rewrite = of(request);
+    int err;
 
-    if (request->status < 0) {
-        give_up(rewrite, request->status);
-        return;
-    }
-    if (rewrite->at_long < rewrite->nr_longs) {
-        write_long(rewrite);
-        return;
-    }
-    drop_longs(rewrite);
-    if (rewrite->is_last) {
-        fs_fsync(request, &rewrite->file, was_synced);
-        return;
-    }
     rewrite->chunk_used = 0;
     fill_chunk(rewrite);
-    if (rewrite->status)
-        give_up(rewrite, rewrite->status);
-    else
-        write(rewrite, rewrite->chunk, rewrite->chunk_used, go_on);
+    err = rewrite->status;
+    if (!err)
+        err = write(rewrite, rewrite->chunk, rewrite->chunk_used);
+    for (unsigned i = 0; i < rewrite->nr_longs && !err; i++)
+        err = write_long(rewrite, &rewrite->longs[i]);
+    drop_longs(rewrite);
+    return err;
 }
 
-/* ---- The beginning */
-
-static void was_opened(struct fs_request *request)
+static int write_keys(struct kv_rewrite *rewrite)
 {
-    struct kv_rewrite *rewrite = of(request);
     struct kv_text words[] = {KV_TEXT("SELECT"), KV_TEXT("0")};
+    int err;
 
-    if (request->status < 0) {
-        give_up(rewrite, request->status);
-        return;
-    }
-    rewrite->is_open = true;
     rewrite->chunk_used = kv_journal_write(rewrite->chunk, words, 2);
-    write(rewrite, rewrite->chunk, rewrite->chunk_used, go_on);
+    err = write(rewrite, rewrite->chunk, rewrite->chunk_used);
+    do {
+        if (!err)
+            err = write_some(rewrite);
+    } while (!err && rewrite->cursor);
+    return err;
 }
 
-static void was_rotated(struct kv_aof *aof, int status)
+static int write_file(struct kv_rewrite *rewrite)
+{
+    int err = fs_sync_open(rewrite->aof->fs, &rewrite->file, rewrite->path,
+                           FS_WRITE | FS_CREATE | FS_TRUNCATE),
+        closed;
+
+    if (err)
+        return err;
+    err = write_keys(rewrite);
+    if (!err)
+        err = fs_sync_fsync(&rewrite->file);
+    closed = fs_sync_close(&rewrite->file);
+    return err ? err : closed;
+}
+
+/* ---- kv_aof's jobs */
+
+static void on_job_done(struct kv_aof *aof, int status)
 {
     struct kv_rewrite *rewrite = aof->rewrite;
 
-    if (status) {
-        give_up(rewrite, status);
-        return;
-    }
+    rewrite->job_status = status;
+    rewrite->is_job_done = true;
+    fiber_wake(&rewrite->fiber);
+}
+
+/* Until it is done, or will not be any more: then nobody has an aof. */
+static int await_job(struct kv_rewrite *rewrite)
+{
+    rewrite->has_job = true;
+    while (!rewrite->is_job_done && !rewrite->is_forgotten)
+        fiber_park();
+    rewrite->has_job = rewrite->is_job_done = false;
+    return rewrite->is_forgotten ? -XEN_ENODEV : rewrite->job_status;
+}
+
+static int rotate(struct kv_rewrite *rewrite)
+{
+    struct kv_aof *aof = rewrite->aof;
+
+    /* One that failed has left a new file already. */
+    if (aof->kv->disk.rewrite_failed && aof->manifest.nr_incr > 1)
+        return 0;
+    kv_aof_rotate(aof, on_job_done);
+    return await_job(rewrite);
+}
+
+static int set_base(struct kv_rewrite *rewrite)
+{
+    kv_aof_set_base(rewrite->aof, rewrite->number, rewrite->bytes, on_job_done);
+    return await_job(rewrite);
+}
+
+/* ---- From the beginning to the end */
+
+static int write_base(struct kv_rewrite *rewrite)
+{
+    struct kv_aof *aof = rewrite->aof;
+    int err = rotate(rewrite);
+
+    if (err)
+        return err;
     rewrite->old = aof->manifest;
     rewrite->number = aof->next_number++;
     kv_aof_file_path(aof, rewrite->path, rewrite->number, true);
-    fs_open(aof->fs, &rewrite->request, &rewrite->file, rewrite->path,
-            FS_WRITE | FS_CREATE | FS_TRUNCATE, was_opened);
+    err = write_file(rewrite);
+    return err ? err : set_base(rewrite);
+}
+
+/* What cannot be removed now is when the guest starts. */
+static void remove_file(struct kv_rewrite *rewrite, uint64_t number,
+                        bool is_base)
+{
+    struct kv_aof *aof = rewrite->aof;
+    int err;
+
+    kv_aof_file_path(aof, rewrite->path, number, is_base);
+    err = fs_sync_unlink(aof->fs, rewrite->path);
+    if (err && err != -XEN_ENOENT)
+        log_debug("kv", "%s stays: error %d", rewrite->path, err);
+}
+
+static void remove_old(struct kv_rewrite *rewrite)
+{
+    const struct kv_manifest *old = &rewrite->old;
+
+    if (old->base)
+        remove_file(rewrite, old->base, true);
+    for (unsigned i = 0; i < old->nr_incr; i++)
+        if (old->incr[i] != rewrite->aof->manifest.incr[0])
+            remove_file(rewrite, old->incr[i], false);
+}
+
+static void succeed(struct kv_rewrite *rewrite)
+{
+    struct kv_disk *disk = &rewrite->aof->kv->disk;
+
+    disk->rewrites++;
+    disk->rewrite_failed = false;
+    log_debug("kv", "the append-only file was rewritten: %" PRIu64 " bytes",
+              rewrite->bytes);
+    remove_old(rewrite);
+}
+
+/* The new base is of no use. Unless nobody knows whether the manifest names it
+ * by now, it goes. */
+static void give_up(struct kv_rewrite *rewrite, int status)
+{
+    struct kv_aof *aof = rewrite->aof;
+
+    log_warn("kv",
+             "the append-only file cannot be rewritten: error %d; it grows, "
+             "and is tried again",
+             status);
+    aof->kv->disk.rewrite_failed = true;
+    aof->rewrite_not_before_ns = loop_now(aof->loop) + KV_REWRITE_NS;
+    if (rewrite->number && !aof->save.may_be_there)
+        remove_file(rewrite, rewrite->number, true);
+}
+
+/* It is over: so far as others can see. */
+static void detach(struct kv_rewrite *rewrite)
+{
+    struct kv_aof *aof = rewrite->aof;
+
+    drop_longs(rewrite);
+    aof->rewrite = NULL;
+    aof->kv->disk.is_rewriting = false;
+}
+
+static struct kv_rewrite *of(struct fiber *fiber)
+{
+    return container_of(fiber, struct kv_rewrite, fiber);
+}
+
+static void run(struct fiber *fiber)
+{
+    struct kv_rewrite *rewrite = of(fiber);
+    int err = write_base(rewrite);
+
+    if (rewrite->is_forgotten)
+        return;
+    if (err)
+        give_up(rewrite, err);
+    else
+        succeed(rewrite);
+    detach(rewrite);
+}
+
+static void free_rewrite(struct kv_rewrite *rewrite)
+{
+    if (rewrite)
+        free(rewrite->chunk);
+    free(rewrite);
+}
+
+static void on_finished(struct fiber *fiber)
+{
+    free_rewrite(of(fiber));
 }
 
 int kv_rewrite_start(struct kv_aof *aof)
@@ -392,21 +397,20 @@ int kv_rewrite_start(struct kv_aof *aof)
     if (aof->rewrite)
         return -XEN_EBUSY;
     rewrite = calloc(1, sizeof(*rewrite));
-    if (rewrite)
+    if (rewrite) {
         rewrite->chunk = malloc(KV_REWRITE_CHUNK);
-    if (!rewrite || !rewrite->chunk) {
-        free(rewrite);
+        rewrite->fiber.finished = on_finished;
+    }
+    if (!rewrite || !rewrite->chunk ||
+        fiber_start(&rewrite->fiber, aof->loop, aof->kv->store.memory,
+                    STACK_PAGES, run)) {
+        free_rewrite(rewrite);
         return -XEN_ENOMEM;
     }
     rewrite->chunk_room = KV_REWRITE_CHUNK;
     rewrite->aof = aof;
     aof->rewrite = rewrite;
     disk->is_rewriting = true;
-    /* One that failed has left a new file already. */
-    if (disk->rewrite_failed && aof->manifest.nr_incr > 1)
-        was_rotated(aof, 0);
-    else
-        kv_aof_rotate(aof, was_rotated);
     return 0;
 }
 
@@ -425,6 +429,12 @@ void kv_rewrite_if_due(struct kv_aof *aof)
 
 void kv_rewrite_forget(struct kv_aof *aof)
 {
-    if (aof->rewrite)
-        free_rewrite(aof->rewrite);
+    struct kv_rewrite *rewrite = aof->rewrite;
+
+    if (!rewrite)
+        return;
+    assert(rewrite->has_job);
+    rewrite->is_forgotten = true;
+    detach(rewrite);
+    fiber_wake(&rewrite->fiber);
 }

@@ -21,7 +21,7 @@ must_check int kv_rewrite_start(struct kv_aof *aof);
 void kv_rewrite_if_due(struct kv_aof *aof);
 
 /* At an end at which nothing of it is under way but a job of kv_aof's that will
- * not be done any more: forget it. */
+ * not be done any more: forget it. Its memory goes on the loop's next turn. */
 void kv_rewrite_forget(struct kv_aof *aof);
 
 #endif

@@ -17,7 +17,8 @@
 // sources: apps/kv/kv_db.c apps/kv/kv_output.c apps/kv/kv_resp.c
 // sources: apps/kv/kv_journal.c apps/kv/kv_store.c apps/kv/kv_hash.c
 // sources: apps/kv/kv_text.c kernel/page.c kernel/loop.c kernel/log.c
-// sources: xen/evtchn.c tests/fake/hv.c
+// sources: kernel/fiber.c kernel/fiber_switch.c fs/sync.c
+// sources: xen/evtchn.c tests/fake/hv.c tests/fake/fiber.c
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -16,7 +16,7 @@
 // sources: apps/kv/kv_db.c apps/kv/kv_output.c apps/kv/kv_resp.c
 // sources: apps/kv/kv_journal.c apps/kv/kv_store.c apps/kv/kv_hash.c
 // sources: apps/kv/kv_text.c fs/fs.c fs/requests.c fs/mounts.c disk/volume.c
-// sources: fs/cache.c fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
+// sources: fs/sync.c fs/cache.c fs/erofs.c fs/littlefs.c fs/littlefs_disk.c
 // sources: kernel/fiber.c kernel/fiber_switch.c kernel/loop.c kernel/page.c
 // sources: kernel/options.c kernel/log.c xen/evtchn.c tests/fake/fiber.c
 // sources: tests/fake/hv.c tests/fake/volume.c
