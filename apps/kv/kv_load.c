@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Loading: manifest, each file piece by piece, what is to be cut off,
- * leftovers, and at last the file that will be written to.
+ * leftovers, and at last the file that will be written to. All of it is one
+ * function on a fiber, load_once; the loop turns while a piece is read.
  *
  * A torn end is a command that is not all there. A damaged length can look the
  * same, and would have us throw away all that comes after it: so when what is
@@ -12,6 +13,7 @@
  */
 #include "apps/kv/kv_load.h"
 #include "apps/kv/kv_command.h"
+#include "fs/sync.h"
 #include "kernel/log.h"
 
 #include <ctype.h>
@@ -22,9 +24,16 @@
 /* Names that are read at once of the folder. */
 #define ENTRIES_MAX 4
 
+/* What load_file and what it calls return beside 0 and errors: there is
+ * something wrong at `offset`, and the file is to be cut off there. */
+#define IS_CUT 1
+
+/* The fiber's stack. The deepest that it calls is a command that is done. */
+#define STACK_PAGES 8
+
 struct kv_load {
     struct kv_aof *aof;
-    struct fs_request request;
+    struct fiber fiber;
     struct fs_file file;
     char path[KV_PATH_MAX], name[KV_MANIFEST_NAME_MAX];
     kv_aof_done *done;
@@ -41,168 +50,74 @@ struct kv_load {
     struct kv_resp resp;
     struct kv_output answers; /* thrown away */
     struct fs_entry entries[ENTRIES_MAX];
-    unsigned nr_entries;
+    /* kv_aof_save's: */
+    bool is_saved;
+    int save_status;
 };
 
-static struct kv_load *of(struct fs_request *request)
-{
-    return container_of(request, struct kv_load, request);
-}
-
-static void end(struct kv_load *load, int status)
-{
-    struct kv_aof *aof = load->aof;
-    kv_aof_done *done = load->done;
-
-    aof->kv->is_loading = aof->kv->store.keeps_expired = false;
-    aof->load = NULL;
-    kv_output_free(&load->answers);
-    free(load->bytes);
-    free(load);
-    done(aof, status);
-}
-
-static void fail(struct kv_load *load, const char *what, int status)
+static int fail(const struct kv_load *load, const char *what, int status)
 {
     log_error("kv", "%s: cannot %s: error %d", load->path, what, status);
-    end(load, status);
+    return status;
 }
 
 /* ---- The file that is written to */
 
-static void tell(const struct kv_load *load)
-{
-    const struct kv_aof *aof = load->aof;
-    uint64_t ms = (loop_now(aof->loop) - load->begin_ns) / NS_PER_MS;
-
-    log_info("kv", "%" PRIu64 " keys from %" PRIu64 " bytes in %" PRIu64 " ms",
-             aof->kv->store.table.nr_keys, aof->kv->disk.loaded_bytes, ms);
-}
-
-static void begin(struct kv_load *load);
-
-/* What was cut off was done in part: the files are as they should be, and are
- * read anew. */
-static void begin_again(struct fs_request *request)
-{
-    struct kv_load *load = of(request);
-    struct kv *kv = load->aof->kv;
-
-    load->is_half_done = false;
-    load->at_file = 0;
-    kv->disk.loaded_bytes = kv->disk.written_bytes = kv->disk.base_bytes =
-        kv->disk.to_load_bytes = 0;
-    if (kv_store_clear(&kv->store)) {
-        fail(load, "read it once more", -XEN_ENOMEM);
-        return;
-    }
-    while (kv_store_tidy(&kv->store, UINT32_MAX))
-        ;
-    begin(load);
-}
-
-static void last_was_opened(struct fs_request *request)
-{
-    struct kv_load *load = of(request);
-    struct kv_aof *aof = load->aof;
-
-    if (request->status < 0) {
-        fail(load, "open it for writing", request->status);
-        return;
-    }
-    aof->file = &aof->files[0];
-    aof->file_bytes = aof->file->stat.bytes;
-    if (load->is_half_done) {
-        fs_close(request, aof->file, begin_again);
-        return;
-    }
-    tell(load);
-    end(load, 0);
-}
-
-static void open_last(struct kv_load *load)
+static int open_last(struct kv_load *load)
 {
     struct kv_aof *aof = load->aof;
+    int err;
 
     kv_aof_file_path(aof, load->path,
                      aof->manifest.incr[aof->manifest.nr_incr - 1], false);
-    fs_open(aof->fs, &load->request, &aof->files[0], load->path,
-            FS_WRITE | FS_CREATE, last_was_opened);
+    err =
+        fs_sync_open(aof->fs, &aof->files[0], load->path, FS_WRITE | FS_CREATE);
+    if (err)
+        return fail(load, "open it for writing", err);
+    aof->file = &aof->files[0];
+    aof->file_bytes = aof->file->stat.bytes;
+    return 0;
 }
 
-static void manifest_was_saved(struct kv_aof *aof, int status)
+static void on_saved(struct kv_aof *aof, int status)
 {
-    if (status)
-        fail(aof->load, "write the manifest beside it", status);
-    else
-        open_last(aof->load);
+    struct kv_load *load = aof->load;
+
+    load->save_status = status;
+    load->is_saved = true;
+    fiber_wake(&load->fiber);
 }
 
-static void incr_was_closed(struct fs_request *request)
+static int save_manifest(struct kv_load *load)
 {
-    struct kv_load *load = of(request);
-
-    if (request->status < 0)
-        fail(load, "make it", request->status);
-    else
-        kv_aof_save(load->aof, manifest_was_saved);
+    load->is_saved = false;
+    kv_aof_save(load->aof, on_saved);
+    while (!load->is_saved)
+        fiber_park();
+    return load->save_status;
 }
 
-static void incr_was_made(struct fs_request *request)
-{
-    struct kv_load *load = of(request);
-
-    if (request->status < 0)
-        fail(load, "make it", request->status);
-    else
-        fs_close(request, &load->file, incr_was_closed);
-}
-
-/* A file for what is to come, and a manifest with it in: save.manifest so far.
- */
-static void make_incr(struct kv_load *load)
+/* A file for what is to come, and a manifest with it in. */
+static int make_incr(struct kv_load *load)
 {
     struct kv_aof *aof = load->aof;
     struct kv_manifest *manifest = &aof->save.manifest;
+    int err;
 
+    *manifest = aof->manifest;
     manifest->incr[manifest->nr_incr++] = aof->next_number;
     kv_aof_file_path(aof, load->path, aof->next_number++, false);
-    fs_open(aof->fs, &load->request, &load->file, load->path,
-            FS_WRITE | FS_CREATE | FS_TRUNCATE, incr_was_made);
+    err = fs_sync_open(aof->fs, &load->file, load->path,
+                       FS_WRITE | FS_CREATE | FS_TRUNCATE);
+    if (!err)
+        err = fs_sync_close(&load->file);
+    if (err)
+        return fail(load, "make it", err);
+    err = save_manifest(load);
+    return err ? fail(load, "write the manifest beside it", err) : 0;
 }
 
 /* ---- Leftovers of a rewrite that was cut off */
-
-static void list(struct kv_load *load);
-
-static void leftover_was_removed(struct fs_request *request)
-{
-    struct kv_load *load = of(request);
-
-    if (request->status < 0)
-        fail(load, "remove it", request->status);
-    else
-        list(load);
-}
-
-/* One name was found, or none is left. */
-static void folder_was_closed(struct fs_request *request)
-{
-    struct kv_load *load = of(request);
-    struct kv_aof *aof = load->aof;
-
-    if (load->name[0]) {
-        kv_aof_path(aof, load->path, load->name);
-        log_info("kv", "removing %s: it belongs to no file", load->path);
-        fs_unlink(aof->fs, request, load->path, leftover_was_removed);
-        return;
-    }
-    aof->save.manifest = aof->manifest;
-    if (aof->manifest.nr_incr)
-        open_last(load);
-    else
-        make_incr(load);
-}
 
 static bool is_leftover(const struct kv_load *load,
                         const struct fs_entry *entry)
@@ -213,134 +128,84 @@ static bool is_leftover(const struct kv_load *load,
            !kv_manifest_has(&load->aof->manifest, entry->name);
 }
 
-static void was_listed(struct fs_request *request)
+/* In the folder that is open. load->name: one, or "". */
+static void find_leftover(struct kv_load *load)
 {
-    struct kv_load *load = of(request);
-    unsigned nr = request->status > 0 ? (unsigned)request->status : 0;
+    unsigned first = 0;
+    int nr;
 
-    load->nr_entries += nr;
-    for (unsigned i = 0; i < nr; i++) {
-        if (!is_leftover(load, &load->entries[i]))
-            continue;
-        strcpy(load->name, load->entries[i].name);
-        fs_close(request, &load->file, folder_was_closed);
-        return;
-    }
-    if (nr) {
-        fs_readdir(request, &load->file, load->entries, ENTRIES_MAX,
-                   load->nr_entries, was_listed);
-        return;
-    }
-    fs_close(request, &load->file, folder_was_closed);
-}
-
-static void folder_was_opened(struct fs_request *request)
-{
-    struct kv_load *load = of(request);
-
-    if (request->status < 0)
-        fail(load, "list it", request->status);
-    else
-        fs_readdir(request, &load->file, load->entries, ENTRIES_MAX, 0,
-                   was_listed);
-}
-
-static void list(struct kv_load *load)
-{
-    load->nr_entries = 0;
     load->name[0] = '\0';
-    kv_aof_path(load->aof, load->path, "");
-    fs_open(load->aof->fs, &load->request, &load->file, load->path, FS_READ,
-            folder_was_opened);
+    do {
+        nr = fs_sync_readdir(&load->file, load->entries, ENTRIES_MAX, first);
+        for (int i = 0; i < nr; i++) {
+            if (is_leftover(load, &load->entries[i])) {
+                strcpy(load->name, load->entries[i].name);
+                return;
+            }
+        }
+        first += nr > 0 ? (unsigned)nr : 0;
+    } while (nr > 0);
+}
+
+/* One by one: a folder that was changed is listed anew. */
+static int remove_leftovers(struct kv_load *load)
+{
+    struct kv_aof *aof = load->aof;
+    int err;
+
+    for (;;) {
+        kv_aof_path(aof, load->path, "");
+        err = fs_sync_open(aof->fs, &load->file, load->path, FS_READ);
+        if (err)
+            return fail(load, "list it", err);
+        find_leftover(load);
+        (void)fs_sync_close(&load->file);
+        if (!load->name[0])
+            return 0;
+        kv_aof_path(aof, load->path, load->name);
+        log_info("kv", "removing %s: it belongs to no file", load->path);
+        err = fs_sync_unlink(aof->fs, load->path);
+        if (err)
+            return fail(load, "remove it", err);
+    }
 }
 
 /* ---- Cutting off */
 
-static void open_next(struct kv_load *load);
-
-/* What comes after the place that was cut off is not read. */
-static void forget_rest(struct kv_load *load)
+static int truncate_file(struct kv_load *load)
 {
-    struct kv_manifest *manifest = &load->aof->manifest;
+    int err = fs_sync_open(load->aof->fs, &load->file, load->path, FS_WRITE),
+        closed;
 
-    if (load->at_file == manifest->nr_incr) {
-        list(load);
-        return;
-    }
-    log_error("kv", "the files after %s are left out", load->name);
-    manifest->nr_incr = load->at_file;
-    load->aof->save.manifest = *manifest;
-    make_incr(load);
+    if (err)
+        return err;
+    err = fs_sync_ftruncate(&load->file, load->offset);
+    if (!err)
+        err = fs_sync_fsync(&load->file);
+    closed = fs_sync_close(&load->file);
+    return err ? err : closed;
 }
 
-static void cut_was_closed(struct fs_request *request)
+static int cut(struct kv_load *load)
 {
-    struct kv_load *load = of(request);
+    int err;
 
-    if (!load->status)
-        load->status = request->status;
-    if (load->status < 0)
-        fail(load, "cut it off", load->status);
-    else
-        forget_rest(load);
-}
-
-static void cut_was_synced(struct fs_request *request)
-{
-    of(request)->status = request->status;
-    fs_close(request, &of(request)->file, cut_was_closed);
-}
-
-static void was_cut(struct fs_request *request)
-{
-    if (request->status < 0)
-        cut_was_synced(request);
-    else
-        fs_fsync(request, &of(request)->file, cut_was_synced);
-}
-
-static void cut_was_opened(struct fs_request *request)
-{
-    struct kv_load *load = of(request);
-
-    if (request->status < 0)
-        fail(load, "cut it off", request->status);
-    else
-        fs_ftruncate(request, &load->file, load->offset, was_cut);
-}
-
-static void bad_was_closed(struct fs_request *request)
-{
-    struct kv_load *load = of(request);
-
-    fs_open(load->aof->fs, request, &load->file, load->path, FS_WRITE,
-            cut_was_opened);
-}
-
-static void cut(struct kv_load *load)
-{
     log_warn("kv", "%s: its last %" PRIu64 " bytes are cut off", load->name,
              load->size - load->offset);
-    fs_close(&load->request, &load->file, bad_was_closed);
-}
-
-static void refused_was_closed(struct fs_request *request)
-{
-    end(of(request), -XEN_EIO);
+    err = truncate_file(load);
+    return err ? fail(load, "cut it off", err) : IS_CUT;
 }
 
 /* At `offset` there is what cannot be. */
-static void find_damage(struct kv_load *load, const char *what)
+static int find_damage(struct kv_load *load, const char *what)
 {
     log_error("kv", "%s: at byte %" PRIu64 " of %" PRIu64 ": %s", load->name,
               load->offset, load->size, what);
-    if (load->aof->goes_on) {
-        cut(load);
-        return;
-    }
+    if (load->aof->goes_on)
+        return IS_CUT;
     log_error("kv", "the file is left as it is; kv.damaged=cut would cut it "
                     "off there and start");
-    fs_close(&load->request, &load->file, refused_was_closed);
+    return -XEN_EIO;
 }
 
 /* Is there "\r\n*NUMBER\r\n$" in it? */
@@ -357,27 +222,18 @@ static bool has_command_in(const char *at, size_t len)
     return false;
 }
 
-static void find_torn(struct kv_load *load)
+static int find_torn(struct kv_load *load)
 {
     if (load->at_file != load->aof->manifest.nr_incr)
-        find_damage(load, "the file ends within a command");
-    else if (load->used > load->seen &&
-             has_command_in(load->bytes + load->seen + 1,
-                            load->used - load->seen - 1))
-        find_damage(load, "a command that has no end, but another follows");
-    else
-        cut(load);
+        return find_damage(load, "the file ends within a command");
+    if (load->used > load->seen && has_command_in(load->bytes + load->seen + 1,
+                                                  load->used - load->seen - 1))
+        return find_damage(load,
+                           "a command that has no end, but another follows");
+    return IS_CUT;
 }
 
-/* ---- Reading */
-
-static void was_read_to_end(struct fs_request *request)
-{
-    struct kv_load *load = of(request);
-
-    load->at_file++;
-    open_next(load);
-}
+/* ---- Doing what was read */
 
 /* Do one command of these words; false: it cannot be done. */
 static bool replay(struct kv_load *load)
@@ -488,29 +344,13 @@ static const char *replay_all(struct kv_load *load, size_t *at)
     return error;
 }
 
-static void read_on(struct kv_load *load);
-
-static void was_read(struct fs_request *request)
+/* The same, and what was done goes. */
+static const char *replay_piece(struct kv_load *load)
 {
-    struct kv_load *load = of(request);
     struct kv_disk *disk = &load->aof->kv->disk;
-    const char *wrong;
     size_t at = 0;
+    const char *wrong = replay_all(load, &at);
 
-    if (request->status < 0) {
-        fail(load, "read it", request->status);
-        return;
-    }
-    if (!request->status && load->used) {
-        find_torn(load);
-        return;
-    }
-    if (!request->status) {
-        fs_close(request, &load->file, was_read_to_end);
-        return;
-    }
-    load->used += (size_t)request->status;
-    wrong = replay_all(load, &at);
     disk->loaded_bytes += at;
     disk->written_bytes += at;
     disk->base_bytes += load->at_file ? 0 : at;
@@ -518,132 +358,220 @@ static void was_read(struct fs_request *request)
     load->used -= at;
     load->seen -= at;
     memmove(load->bytes, load->bytes + at, load->used);
-    if (wrong)
-        find_damage(load, wrong);
-    else
-        read_on(load);
+    return wrong;
 }
 
-static void read_on(struct kv_load *load)
+/* ---- Reading */
+
+static bool make_room(struct kv_load *load)
 {
     size_t room = load->room;
     char *bytes;
 
-    if (load->room - load->used < KV_LOAD_PIECE) {
-        room = 2 * room > 2 * KV_LOAD_PIECE ? 2 * room : 2 * KV_LOAD_PIECE;
-        bytes = realloc(load->bytes, room);
-        if (!bytes) {
-            fail(load, "hold one of its commands in memory", -XEN_ENOMEM);
-            return;
-        }
-        load->bytes = bytes;
-        load->room = room;
-    }
-    fs_pread(&load->request, &load->file, load->bytes + load->used,
-             KV_LOAD_PIECE, load->offset + load->used, was_read);
+    if (load->room - load->used >= KV_LOAD_PIECE)
+        return true;
+    room = 2 * room > 2 * KV_LOAD_PIECE ? 2 * room : 2 * KV_LOAD_PIECE;
+    bytes = realloc(load->bytes, room);
+    if (!bytes)
+        return false;
+    load->bytes = bytes;
+    load->room = room;
+    return true;
 }
 
-static void file_was_opened(struct fs_request *request)
+static int read_file(struct kv_load *load)
 {
-    struct kv_load *load = of(request);
+    const char *wrong;
+    int got;
 
-    if (request->status < 0) {
-        fail(load, "open it", request->status);
-        return;
+    for (;;) {
+        if (!make_room(load))
+            return fail(load, "hold one of its commands in memory",
+                        -XEN_ENOMEM);
+        got = fs_sync_pread(&load->file, load->bytes + load->used,
+                            KV_LOAD_PIECE, load->offset + load->used);
+        if (got < 0)
+            return fail(load, "read it", got);
+        if (!got)
+            return load->used ? find_torn(load) : 0;
+        load->used += (size_t)got;
+        wrong = replay_piece(load);
+        if (wrong)
+            return find_damage(load, wrong);
     }
+}
+
+static int load_file(struct kv_load *load)
+{
+    int result = fs_sync_open(load->aof->fs, &load->file, load->path, FS_READ);
+
+    if (result)
+        return fail(load, "open it", result);
     load->size = load->file.stat.bytes;
     load->aof->kv->disk.to_load_bytes += load->size;
     load->offset = load->used = load->seen = 0;
     load->is_multi = false;
     load->resp = (struct kv_resp){0};
-    read_on(load);
+    result = read_file(load);
+    (void)fs_sync_close(&load->file);
+    return result == IS_CUT ? cut(load) : result;
 }
 
-static void open_next(struct kv_load *load)
+/* All of them, or those up to the one that was cut off: load->at_file. */
+static int load_files(struct kv_load *load)
 {
     struct kv_aof *aof = load->aof;
     const struct kv_manifest *manifest = &aof->manifest;
-    bool is_base = !load->at_file;
+    int result = 0;
 
-    if (is_base && !manifest->base) {
-        load->at_file++;
-        is_base = false;
+    for (load->at_file = manifest->base ? 0 : 1;
+         load->at_file <= manifest->nr_incr; load->at_file++) {
+        bool is_base = !load->at_file;
+
+        kv_manifest_name(load->name,
+                         is_base ? manifest->base
+                                 : manifest->incr[load->at_file - 1],
+                         is_base);
+        kv_aof_path(aof, load->path, load->name);
+        result = load_file(load);
+        if (result)
+            break;
     }
-    if (load->at_file > manifest->nr_incr) {
-        list(load);
-        return;
-    }
-    kv_manifest_name(
-        load->name,
-        is_base ? manifest->base : manifest->incr[load->at_file - 1], is_base);
-    kv_aof_path(aof, load->path, load->name);
-    fs_open(aof->fs, &load->request, &load->file, load->path, FS_READ,
-            file_was_opened);
+    return result;
 }
 
 /* ---- The manifest */
 
-static void manifest_was_closed(struct fs_request *request)
+/* 0, -XEN_ENOENT, or an error that is logged. */
+static int read_manifest(struct kv_load *load)
 {
-    struct kv_load *load = of(request);
     struct kv_aof *aof = load->aof;
-    const char *wrong = kv_manifest_read(&aof->manifest, aof->save.text);
+    const char *wrong;
+    int len;
 
+    kv_aof_path(aof, load->path, KV_MANIFEST_NAME);
+    len = fs_sync_open(aof->fs, &load->file, load->path, FS_READ);
+    if (len == -XEN_ENOENT)
+        return len;
+    if (len)
+        return fail(load, "open it", len);
+    len = fs_sync_pread(&load->file, aof->save.text, sizeof(aof->save.text) - 1,
+                        0);
+    (void)fs_sync_close(&load->file);
+    if (len < 0)
+        return fail(load, "read it", len);
+    aof->save.text[len] = '\0';
+    wrong = kv_manifest_read(&aof->manifest, aof->save.text);
     if (wrong) {
         log_error("kv", "%s: %s", load->path, wrong);
-        end(load, -XEN_EINVAL);
-        return;
+        return -XEN_EINVAL;
     }
     aof->next_number = kv_manifest_next(&aof->manifest);
-    open_next(load);
+    return 0;
 }
 
-static void manifest_was_read(struct fs_request *request)
+static int make_folder(struct kv_load *load)
 {
-    struct kv_load *load = of(request);
-
-    if (request->status < 0) {
-        fail(load, "read it", request->status);
-        return;
-    }
-    load->aof->save.text[request->status] = '\0';
-    fs_close(request, &load->file, manifest_was_closed);
-}
-
-static void folder_was_made(struct fs_request *request)
-{
-    struct kv_load *load = of(request);
-
-    if (request->status < 0 && request->status != -XEN_EEXIST) {
-        fail(load, "make its folder", request->status);
-        return;
-    }
-    load->aof->next_number = 1;
-    load->aof->save.manifest = (struct kv_manifest){0};
-    make_incr(load);
-}
-
-static void manifest_was_opened(struct fs_request *request)
-{
-    struct kv_load *load = of(request);
     struct kv_aof *aof = load->aof;
+    int err;
 
-    if (request->status == -XEN_ENOENT) {
-        kv_aof_path(aof, load->path, "");
-        fs_mkdir(aof->fs, request, load->path, folder_was_made);
-    } else if (request->status < 0) {
-        fail(load, "open it", request->status);
-    } else {
-        fs_pread(request, &load->file, aof->save.text,
-                 sizeof(aof->save.text) - 1, 0, manifest_was_read);
-    }
+    kv_aof_path(aof, load->path, "");
+    err = fs_sync_mkdir(aof->fs, load->path);
+    if (err && err != -XEN_EEXIST)
+        return fail(load, "make its folder", err);
+    aof->next_number = 1;
+    aof->manifest = (struct kv_manifest){0};
+    return make_incr(load);
 }
 
-static void begin(struct kv_load *load)
+/* ---- From the beginning to the end */
+
+/* What the manifest names is loaded, and has a file at its end. */
+static int load_all(struct kv_load *load)
 {
-    kv_aof_path(load->aof, load->path, KV_MANIFEST_NAME);
-    fs_open(load->aof->fs, &load->request, &load->file, load->path, FS_READ,
-            manifest_was_opened);
+    struct kv_manifest *manifest = &load->aof->manifest;
+    int result = read_manifest(load);
+
+    if (result == -XEN_ENOENT)
+        return make_folder(load);
+    if (!result)
+        result = load_files(load);
+    if (result < 0)
+        return result;
+    /* What comes after the place that was cut off is not read. */
+    if (result == IS_CUT && load->at_file < manifest->nr_incr) {
+        log_error("kv", "the files after %s are left out", load->name);
+        manifest->nr_incr = load->at_file;
+        return make_incr(load);
+    }
+    result = remove_leftovers(load);
+    if (result || manifest->nr_incr)
+        return result;
+    return make_incr(load);
+}
+
+static int load_once(struct kv_load *load)
+{
+    int err = load_all(load);
+
+    return err ? err : open_last(load);
+}
+
+/* What was cut off was done in part: the files are as they should be, and are
+ * read anew. */
+static int begin_again(struct kv_load *load)
+{
+    struct kv *kv = load->aof->kv;
+
+    (void)fs_sync_close(load->aof->file);
+    load->is_half_done = false;
+    kv->disk.loaded_bytes = kv->disk.written_bytes = kv->disk.base_bytes =
+        kv->disk.to_load_bytes = 0;
+    if (kv_store_clear(&kv->store))
+        return fail(load, "read it once more", -XEN_ENOMEM);
+    while (kv_store_tidy(&kv->store, UINT32_MAX))
+        ;
+    return load_once(load);
+}
+
+static void tell(const struct kv_load *load)
+{
+    const struct kv_aof *aof = load->aof;
+    uint64_t ms = (loop_now(aof->loop) - load->begin_ns) / NS_PER_MS;
+
+    log_info("kv", "%" PRIu64 " keys from %" PRIu64 " bytes in %" PRIu64 " ms",
+             aof->kv->store.table.nr_keys, aof->kv->disk.loaded_bytes, ms);
+}
+
+static struct kv_load *of(struct fiber *fiber)
+{
+    return container_of(fiber, struct kv_load, fiber);
+}
+
+static void run(struct fiber *fiber)
+{
+    struct kv_load *load = of(fiber);
+
+    load->status = load_once(load);
+    while (!load->status && load->is_half_done)
+        load->status = begin_again(load);
+    if (!load->status)
+        tell(load);
+}
+
+static void on_finished(struct fiber *fiber)
+{
+    struct kv_load *load = of(fiber);
+    struct kv_aof *aof = load->aof;
+    kv_aof_done *done = load->done;
+    int status = load->status;
+
+    aof->kv->is_loading = aof->kv->store.keeps_expired = false;
+    aof->load = NULL;
+    kv_output_free(&load->answers);
+    free(load->bytes);
+    free(load);
+    done(aof, status);
 }
 
 int kv_load_start(struct kv_aof *aof, kv_aof_done *done)
@@ -652,6 +580,12 @@ int kv_load_start(struct kv_aof *aof, kv_aof_done *done)
 
     if (!load)
         return -XEN_ENOMEM;
+    load->fiber.finished = on_finished;
+    if (fiber_start(&load->fiber, aof->loop, aof->kv->store.memory, STACK_PAGES,
+                    run)) {
+        free(load);
+        return -XEN_ENOMEM;
+    }
     load->aof = aof;
     load->done = done;
     load->begin_ns = loop_now(aof->loop);
@@ -659,6 +593,5 @@ int kv_load_start(struct kv_aof *aof, kv_aof_done *done)
     aof->load = load;
     aof->kv->is_loading = aof->kv->store.keeps_expired = true;
     aof->kv->disk.is_on = true;
-    begin(load);
     return 0;
 }

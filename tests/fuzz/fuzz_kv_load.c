@@ -214,13 +214,14 @@ static int load(bool goes_on, uint64_t *sum)
     check(!kv_db_init(&kv));
     is_loaded = false;
     check(!kv_load_start(&aof, on_loaded));
-    while (pending) {
+    while (!is_loaded) {
         struct fs_request *request = pending;
 
         pending = NULL;
-        request->done(request);
+        if (request)
+            request->done(request);
+        loop_turn(&loop);
     }
-    check(is_loaded);
     *sum = kv_digest(&kv.store);
     kv_db_free(&kv);
     check(!kv.store.used_bytes && !pages.nr_used);
