@@ -838,6 +838,33 @@ static void a_rewrite_without_room_is_given_up(void **state)
     kv_down();
 }
 
+/* Whichever of its requests to the disk fails, by itself or with what follows:
+ * nothing is lost. */
+static void a_rewrite_may_fail_at_any_step(void **state)
+{
+    uint64_t before;
+    unsigned nr_failed = 0;
+
+    (void)state;
+    assert_int_equal(kv_up(KV_ALWAYS), 0);
+    for (unsigned i = 0; i < 60; i++) {
+        expect("SETRANGE big 9000 x", ":9001\r\n");
+        before = kv_digest(&kv.store);
+        fake_volume.fail_at = 1 + i / 2;
+        fake_volume.fail_more = i % 2 ? 1000 : 0;
+        assert_int_equal(kv_rewrite_start(&aof), 0);
+        fake_run_until(&files.loop, !kv.disk.is_rewriting, WAIT_NS);
+        fake_volume.fail_at = fake_volume.fail_more = 0;
+        nr_failed += kv.disk.rewrite_failed;
+        kv_down();
+        assert_int_equal(kv_up(KV_ALWAYS), 0);
+        assert_true(kv_digest(&kv.store) == before);
+    }
+    kv_down();
+    print_message("%u of 60 rewrites have failed\n", nr_failed);
+    assert_true(nr_failed > 20 && nr_failed < 60);
+}
+
 /* What one fsync costs does not depend on how long the file is: so it need not
  * be split. */
 static void an_fsync_costs_the_same_in_a_long_file(void **state)
@@ -893,6 +920,7 @@ int main(void)
         on_disk(a_disk_that_fails_stops_changes_until_it_works),
         on_disk(a_full_disk_stops_changes_until_there_is_room),
         on_disk(a_rewrite_without_room_is_given_up),
+        on_disk(a_rewrite_may_fail_at_any_step),
         on_disk(an_fsync_costs_the_same_in_a_long_file),
     };
 
