@@ -13,6 +13,7 @@
 #include "tests/unit/test.h"
 #include "xen/bus/xenbus.h"
 #include "xen/bus/xenbus_list.h"
+#include "xen/bus/xenbus_table.h"
 
 #define FRONT "device/vif/0"
 #define BACK  FAKE_XS_BACKEND("vif", 0)
@@ -310,7 +311,7 @@ static void test_connect(void **state)
 {
     (void)state;
     connect(&net_ops);
-    assert_true(driver.dev.connected);
+    assert_int_equal(driver.dev.phase, XENBUS_CONNECTED);
     assert_int_equal(front_state(), XenbusStateConnected);
     assert_string_equal(fake_xs_get(FRONT "/ring-ref"), "9");
     assert_string_equal(fake_xs_get(FRONT "/event-channel"), "3");
@@ -586,7 +587,7 @@ static void test_a10_backend_restarts(void **state)
         back_stop();
         settle();
         assert_int_equal(driver.closes, i);
-        assert_false(driver.dev.connected);
+        assert_int_not_equal(driver.dev.phase, XENBUS_CONNECTED);
         fake_xs_setf(BACK "/queues", "%u", i);
         back_start();
         fake_run_until(&loop, driver.connects == i + 1, 2 * NS_PER_S);
@@ -606,7 +607,7 @@ static void test_a10_backend_restarts_at_once(void **state)
     back_start();
     fake_run_until(&loop, driver.connects == 2, 2 * NS_PER_S);
     settle();
-    assert_true(driver.dev.connected);
+    assert_int_equal(driver.dev.phase, XENBUS_CONNECTED);
     stop_and_check();
 }
 
@@ -663,7 +664,7 @@ static void test_a10_state_jumps_backwards(void **state)
         fake_xs_setf(BACK "/state", "%u", s);
         fake_run_until(&loop, driver.connects > connects, 5 * NS_PER_S);
         settle();
-        assert_true(driver.dev.connected);
+        assert_int_equal(driver.dev.phase, XENBUS_CONNECTED);
         assert_int_equal(back.state, XenbusStateConnected);
     }
     stop_and_check();
@@ -852,13 +853,13 @@ static void test_fail(void **state)
     assert_int_equal(log_count("response 7 of nothing"), 1);
     assert_int_equal(front_state(), XenbusStateClosed);
     assert_int_equal(back.state, XenbusStateClosed);
-    assert_true(driver.dev.broken);
+    assert_int_equal(driver.dev.phase, XENBUS_CLOSED_GIVEN_UP);
     fake_run_for(&loop, 10 * XENBUS_SLOW_NS);
     assert_int_equal(driver.opens, 1);
     back_stop();
     back_start();
     fake_run_until(&loop, driver.connects == 2, 2 * NS_PER_S);
-    assert_false(driver.dev.broken);
+    assert_int_equal(driver.dev.phase, XENBUS_CONNECTED);
     stop_and_check();
 }
 
@@ -1054,10 +1055,14 @@ static void test_a10_random_states(void **state)
                 fake_xs_device_remove("vif", 0);
             else if (what == 12)
                 attach();
-            else if (driver.dev.opened)
+            else if (driver.opens > driver.closes)
                 xenbus_fail(&driver.dev, "by chance");
             for (unsigned t = fake_random_below(5); t; t--)
                 fake_run_for(&loop, NS_PER_MS);
+            assert_int_not_equal(
+                xenbus_table[driver.dev.phase][xenbus_event_of(&driver.dev)]
+                    .action,
+                XENBUS_NEVER);
         }
         fake_xs_device_remove("vif", 0);
         fake_run_for(&loop, NS_PER_S);
@@ -1068,6 +1073,255 @@ static void test_a10_random_states(void **state)
         logged[0] = '\0';
     }
     stop_and_check();
+}
+
+/* ---- The table: every row of it, done by the code. */
+
+static unsigned walk_told[16], nr_walk_told, nr_walk_changes;
+
+static void walk_listen(void *arg, const char *path)
+{
+    (void)arg;
+    (void)path;
+    if (nr_walk_told < array_size(walk_told))
+        walk_told[nr_walk_told++] = front_state();
+}
+
+static void walk_changed(struct xenbus_device *dev)
+{
+    (void)dev;
+    nr_walk_changes++;
+}
+
+static const struct xenbus_ops walk_ops = {
+    .keys = driver_keys,
+    .open = driver_open,
+    .tell_state = XenbusStateConnected,
+    .connected_keys = driver_late_keys,
+    .connected = driver_connected,
+    .changed = walk_changed,
+    .close = driver_close,
+    .stopped = driver_stopped,
+};
+
+static const struct walk_event {
+    enum xenbus_event event;
+    unsigned state;
+    const char *online;
+} walk_events[] = {
+    {XENBUS_IS_MISSING, XenbusStateUnknown, "1"},
+    {XENBUS_IS_INITIALISING, XenbusStateInitialising, "1"},
+    {XENBUS_IS_WAITING, XenbusStateInitWait, "1"},
+    {XENBUS_IS_BUSY, XenbusStateInitialised, "1"},
+    {XENBUS_IS_BUSY, XenbusStateReconfiguring, "1"},
+    {XENBUS_IS_BUSY, XenbusStateReconfigured, "1"},
+    {XENBUS_IS_CONNECTED, XenbusStateConnected, "1"},
+    {XENBUS_IS_CLOSING, XenbusStateClosing, "1"},
+    {XENBUS_IS_ANSWERED, XenbusStateClosing, "1"},
+    {XENBUS_IS_CLOSED, XenbusStateClosed, "1"},
+    {XENBUS_IS_REMOVED, XenbusStateClosed, "0"},
+};
+
+/* What cannot be, with the reasons that xenbus_table.h gives. */
+static bool walk_is_possible(unsigned phase, unsigned event)
+{
+    if (phase == XENBUS_BEGUN_GIVEN_UP)
+        return event == XENBUS_IS_WAITING;
+    return event != XENBUS_IS_ANSWERED || phase == XENBUS_CLOSED ||
+           phase == XENBUS_CLOSED_GIVEN_UP;
+}
+
+/* Where an action leads, whatever the table says. */
+static unsigned walk_next(unsigned phase, unsigned action)
+{
+    switch (action) {
+    case XENBUS_BEGIN:
+        return XENBUS_BEGUN;
+    case XENBUS_LEARN_AND_OPEN:
+        return XENBUS_OPEN;
+    case XENBUS_LEARN_AND_CONNECT:
+        return XENBUS_CONNECTED;
+    case XENBUS_NEVER:
+    case XENBUS_CLOSE:
+    case XENBUS_START_OVER:
+        return phase < XENBUS_GIVEN_UP ? XENBUS_CLOSED : XENBUS_CLOSED_GIVEN_UP;
+    default:
+        return phase;
+    }
+}
+
+static void test_table_is_whole(void **state)
+{
+    (void)state;
+    for (unsigned phase = 0; phase < XENBUS_PHASES; phase++)
+        for (unsigned event = 0; event < XENBUS_EVENTS; event++) {
+            struct xenbus_row row = xenbus_table[phase][event];
+
+            assert_int_not_equal(row.action, XENBUS_UNNAMED);
+            assert_int_equal(row.action != XENBUS_NEVER,
+                             walk_is_possible(phase, event));
+            assert_int_equal(row.next, walk_next(phase, row.action));
+        }
+}
+
+/* The states of a backend that lead to each phase. */
+static void walk_begin(unsigned first, unsigned then)
+{
+    memset(&driver, 0, sizeof(driver));
+    fake_xs_device("vif", 0);
+    fake_xs_setf(BACK "/state", "%u", first);
+    begin(&walk_ops);
+    fake_run_for(&loop, 10 * NS_PER_MS);
+    if (then)
+        fake_xs_setf(BACK "/state", "%u", then);
+    fake_run_for(&loop, 10 * NS_PER_MS);
+}
+
+static void walk_to_good(unsigned phase)
+{
+    static const unsigned states[][2] = {
+        [XENBUS_NEW] = {XenbusStateInitialising},
+        [XENBUS_BEGUN] = {XenbusStateClosed},
+        [XENBUS_OPEN] = {XenbusStateInitWait},
+        [XENBUS_CONNECTED] = {XenbusStateInitWait, XenbusStateConnected},
+        [XENBUS_CLOSED] = {XenbusStateConnected},
+    };
+
+    walk_begin(states[phase][0], states[phase][1]);
+    assert_int_equal(driver.dev.phase, phase);
+}
+
+/* Given up, and not yet closed: an answer of xenstored is still to come. */
+static void walk_to_new_given_up(void)
+{
+    walk_to_good(XENBUS_OPEN);
+    fake_xs_faults()->silent = true;
+    driver.dev.wanted |= XENBUS_LOOK;
+    xenbus_fail(&driver.dev, "enough");
+    fake_run_until(&loop, driver.closes == 1, NS_PER_S);
+}
+
+static void walk_to(unsigned phase)
+{
+    if (phase < XENBUS_GIVEN_UP) {
+        walk_to_good(phase);
+    } else if (phase == XENBUS_NEW_GIVEN_UP) {
+        walk_to_new_given_up();
+    } else if (phase == XENBUS_CLOSED_GIVEN_UP) {
+        walk_to_good(XENBUS_NEW);
+        driver.open_error = -XEN_EINVAL;
+        fake_xs_set(BACK "/state", "2");
+        fake_run_for(&loop, 10 * NS_PER_MS);
+        driver.open_error = 0;
+    } else if (phase == XENBUS_BEGUN_GIVEN_UP) {
+        /* open() fails, and decide() follows: nobody sees it between. */
+        walk_to_good(XENBUS_BEGUN);
+        driver.open_error = -XEN_EINVAL;
+        return;
+    } else {
+        walk_to_good(phase - XENBUS_GIVEN_UP);
+        xenbus_fail(&driver.dev, "enough");
+        task_stop(&loop, &driver.dev.task); /* before close() */
+    }
+    assert_int_equal(driver.dev.phase, phase);
+}
+
+/* The backend does that, and did it before: it does not come back. */
+static void walk_event(const struct walk_event *e)
+{
+    driver.dev.backend_state = (enum xenbus_state)e->state;
+    fake_xs_set(BACK "/online", e->online);
+    if (e->state)
+        fake_xs_setf(BACK "/state", "%u", e->state);
+    else
+        fake_xs_rm(BACK "/state");
+    fake_xs_faults()->silent = false;
+    if (e->event == XENBUS_IS_ANSWERED)
+        fake_run_for(&loop, 10 * NS_PER_MS);
+    nr_walk_told = nr_walk_changes = 0;
+}
+
+static void walk_see_nothing(const struct walk_event *e, unsigned phase)
+{
+    struct driver before = driver;
+
+    fake_run_for(&loop, 10 * NS_PER_MS);
+    assert_int_equal(xenbus_event_of(&driver.dev), e->event);
+    assert_int_equal(driver.dev.phase, phase);
+    assert_int_equal(nr_walk_told, 0);
+    assert_int_equal(driver.opens, before.opens);
+    assert_int_equal(driver.closes, before.closes);
+    assert_int_equal(driver.connects, before.connects);
+}
+
+/* The first thing that it did, and what it told in half a second. */
+static void walk_see_action(struct xenbus_row row)
+{
+    unsigned from = driver.dev.phase, opens = driver.opens;
+    unsigned connects = driver.connects;
+
+    fake_run_until(&loop,
+                   driver.dev.phase != from || nr_walk_told || nr_walk_changes,
+                   NS_PER_S);
+    assert_int_equal(driver.dev.phase, row.next);
+    assert_int_equal(driver.opens - opens, row.action == XENBUS_LEARN_AND_OPEN);
+    assert_int_equal(driver.connects - connects,
+                     row.action == XENBUS_LEARN_AND_CONNECT);
+    assert_int_equal(nr_walk_changes, row.action == XENBUS_LOOK_AGAIN);
+    assert_int_equal(driver.opens - driver.closes,
+                     row.next == XENBUS_OPEN || row.next == XENBUS_CONNECTED);
+    fake_run_for(&loop, XENBUS_RETRY_NS / 2);
+    if (row.action == XENBUS_START_OVER)
+        assert_int_equal(nr_walk_told, 1);
+}
+
+/* What an action tells first; 0: nothing. */
+static unsigned walk_tells(unsigned action)
+{
+    switch (action) {
+    case XENBUS_BEGIN:
+        return XenbusStateInitialising;
+    case XENBUS_LEARN_AND_OPEN:
+        return XenbusStateConnected;
+    case XENBUS_CLOSE:
+    case XENBUS_START_OVER:
+        return XenbusStateClosed;
+    default:
+        return 0;
+    }
+}
+
+static void walk_row(unsigned phase, const struct walk_event *e)
+{
+    struct xenbus_row row = xenbus_table[phase][e->event];
+
+    walk_to(phase);
+    walk_event(e);
+    if (row.action == XENBUS_STAY)
+        walk_see_nothing(e, phase);
+    else
+        walk_see_action(row);
+    assert_int_equal(nr_walk_told ? walk_told[0] : 0, walk_tells(row.action));
+    stop_and_check();
+    fake_xs_device_remove("vif", 0);
+    logged[0] = '\0';
+}
+
+static void test_table_walk(void **state)
+{
+    unsigned rows = 0;
+
+    (void)state;
+    fake_xs_listen(FRONT "/state", walk_listen, NULL);
+    for (unsigned phase = 0; phase < XENBUS_PHASES; phase++)
+        for (unsigned i = 0; i < array_size(walk_events); i++)
+            if (walk_is_possible(phase, walk_events[i].event)) {
+                walk_row(phase, &walk_events[i]);
+                rows++;
+            }
+    fake_xs_unlisten(walk_listen, NULL);
+    /* Without 7 that are ANSWERED, and 10 of BEGUN_GIVEN_UP. */
+    assert_int_equal(rows, XENBUS_PHASES * array_size(walk_events) - 7 - 10);
 }
 
 /* ---- Lists. */
@@ -1225,6 +1479,8 @@ int main(void)
         test(a10_backend_is_closed_at_start),
         test(a10_backend_never_connects),
         test(a10_random_states),
+        test(table_is_whole),
+        test(table_walk),
         test(detach),
         test(detach_by_force),
         test(detach_while_writing),

@@ -2,22 +2,22 @@
 /*
  * The device handshake.
  *
- * The machine has two inputs, our own state and the backend's, and does one
- * thing at a time: while `busy`, an answer of xenstored is on its way, and
- * whatever happens is a flag (moved, changed, broken, stopping) that advance()
- * looks at when the answer is there. advance() does what is most urgent:
+ * The machine has two inputs, our own phase and what the backend does, and one
+ * thing under way at a time: while `busy`, an answer of xenstored is to come,
+ * and what happens is a bit in `wanted`, or another phase, that advance() looks
+ * at when the answer is there. advance() does what is most urgent:
  *
- *     stopping   unwatch, say Closed, stopped()
- *     moved      NODE/backend changed: find the backend (again)
- *     changed    BACKEND/state changed: read it
- *     else       decide(): the table of both states
+ *     STOP   unwatch, say Closed, stopped()
+ *     FIND   NODE/backend changed: find the backend (again)
+ *     LOOK   BACKEND/state changed: read it
+ *     else   decide(): the table of both, xenbus_table.h
  *
  * Only close() does not wait for an answer: a driver that must let go of its
  * rings does so in the next turn, even when xenstored is silent.
  *
  * Watches only say "look": what counts is the state that is read afterwards.
  * A backend that is quick is therefore not seen in every state, and decide()
- * takes each pair of states for what it is, whatever came before. What Linux's
+ * takes each pair for what it is, whatever came before. What Linux's
  * backends do (they answer Initialising with InitWait, Closed with Closed, and
  * when restarted look at our state first) brings every pair to Connected.
  */
@@ -28,6 +28,7 @@
 
 #include "kernel/log.h"
 #include "xen/bus/xenbus.h"
+#include "xen/bus/xenbus_table.h"
 
 static void advance(struct xenbus_device *dev);
 static void decide(struct xenbus_device *dev);
@@ -85,11 +86,31 @@ static void slow_start(struct xenbus_device *dev)
 
 /* ---- The driver's side. */
 
+static bool is_given_up(const struct xenbus_device *dev)
+{
+    return dev->phase >= XENBUS_GIVEN_UP;
+}
+
+/* open() succeeded, close() was not called yet. */
+static bool is_open(const struct xenbus_device *dev)
+{
+    unsigned phase = dev->phase % XENBUS_GIVEN_UP;
+
+    return phase == XENBUS_OPEN || phase == XENBUS_CONNECTED;
+}
+
+static void come_back(struct xenbus_device *dev)
+{
+    if (is_given_up(dev))
+        dev->phase -= XENBUS_GIVEN_UP;
+}
+
 static void close_device(struct xenbus_device *dev)
 {
-    if (!dev->opened)
+    if (!is_open(dev))
         return;
-    dev->opened = dev->connected = dev->relearning = false;
+    dev->phase = is_given_up(dev) ? XENBUS_NEW_GIVEN_UP : XENBUS_NEW;
+    dev->wanted &= ~XENBUS_TELL_CHANGE;
     dev->ops->close(dev);
     slow_start(dev);
 }
@@ -100,7 +121,7 @@ static void retry_run(struct timer *timer)
         container_of(timer, struct xenbus_device, retry);
 
     if (dev->starved)
-        dev->broken = false;
+        come_back(dev);
     advance(dev);
 }
 
@@ -108,7 +129,7 @@ static void task_run(struct task *task)
 {
     struct xenbus_device *dev = container_of(task, struct xenbus_device, task);
 
-    if (dev->broken || dev->stopping)
+    if (is_given_up(dev) || dev->wanted & XENBUS_STOP)
         close_device(dev);
     advance(dev);
 }
@@ -131,7 +152,6 @@ static void tell_state(struct xenbus_device *dev, enum xenbus_state state)
     static const char digits[] = "012345678";
 
     path_join(dev->path, dev->node, "state");
-    dev->state = state;
     dev->busy = true;
     dev->request.done = state_told;
     xs_write(dev->xs, &dev->request, XS_NO_TRANSACTION, dev->path,
@@ -219,16 +239,18 @@ static bool learn(struct xenbus_device *dev,
 
 /* ---- Opening and connecting. */
 
-static void close_and_tell(struct xenbus_device *dev)
+static void close_and_tell(struct xenbus_device *dev, enum xenbus_phase next)
 {
-    dev->asked = false;
+    dev->wanted &= ~XENBUS_ANSWER;
     close_device(dev);
+    dev->phase = next;
     tell_state(dev, XenbusStateClosed);
 }
 
 static void give_up(struct xenbus_device *dev)
 {
-    dev->broken = true;
+    if (!is_given_up(dev))
+        dev->phase += XENBUS_GIVEN_UP;
     dev->left = false;
     dev->retry_ns = loop_now(dev->loop) + XENBUS_RETRY_NS;
 }
@@ -290,7 +312,7 @@ static void open_failed(struct xenbus_device *dev, int error)
     decide(dev);
 }
 
-static void open_device(struct xenbus_device *dev)
+static void open_device(struct xenbus_device *dev, enum xenbus_phase next)
 {
     int error;
 
@@ -303,29 +325,27 @@ static void open_device(struct xenbus_device *dev)
     dev->starved = false;
     xenbus_publish(dev, "state", "%u", (unsigned)dev->ops->tell_state);
     path_join(dev->path, dev->node, "state");
-    dev->opened = true;
-    dev->state = dev->ops->tell_state;
+    dev->phase = next;
     dev->busy = true;
     dev->update.done = published;
     xs_update(dev->xs, &dev->update, dev->nodes, dev->nr_nodes);
 }
 
-static void connect_device(struct xenbus_device *dev)
+static void connect_device(struct xenbus_device *dev, enum xenbus_phase next)
 {
     timer_stop(dev->loop, &dev->slow);
-    dev->connected = true;
-    dev->reconnects += dev->connected_before;
-    dev->connected_before = true;
+    dev->phase = next;
+    dev->reconnects = dev->connects++;
     dev->ops->connected(dev);
-    if (dev->state != XenbusStateConnected)
+    if (dev->ops->tell_state != XenbusStateConnected)
         tell_state(dev, XenbusStateConnected);
 }
 
-/* ---- Both states. */
+/* ---- Our phase and what the backend does. */
 
 /* Say Initialising, but not too often: a backend that fails whenever we are
  * about to be connected would otherwise keep both domains busy for ever. */
-static void tell_initialising(struct xenbus_device *dev)
+static void tell_initialising(struct xenbus_device *dev, enum xenbus_phase next)
 {
     uint64_t now = loop_now(dev->loop);
 
@@ -334,100 +354,63 @@ static void tell_initialising(struct xenbus_device *dev)
         return;
     }
     dev->retry_ns = now + XENBUS_RETRY_NS;
+    dev->phase = next;
     tell_state(dev, XenbusStateInitialising);
 }
 
 /* The backend was restarted, and we did not see it go. Linux's may just now be
  * connecting to the rings that we close. It must have seen us Closed before we
  * go on: of states that follow each other quickly it sees only the last. */
-static void start_over(struct xenbus_device *dev)
+static void start_over(struct xenbus_device *dev, enum xenbus_phase next)
 {
     dev->retry_ns = loop_now(dev->loop) + XENBUS_RETRY_NS;
-    close_and_tell(dev);
-}
-
-/* The backend awaits us: learn, open, publish. */
-static void begin(struct xenbus_device *dev)
-{
-    if (dev->state == XenbusStateClosed)
-        tell_initialising(dev);
-    else if (dev->connected)
-        start_over(dev);
-    else if (!dev->opened && learn(dev, dev->ops->keys))
-        open_device(dev);
+    close_and_tell(dev, next);
 }
 
 /* Both are connected. The backend's state is read when it was written. */
 static void look_again(struct xenbus_device *dev)
 {
-    dev->relearning |= !dev->learned;
-    if (dev->relearning && learn(dev, dev->ops->connected_keys)) {
-        dev->relearning = false;
+    if (!dev->ops->changed)
+        return;
+    if (!dev->learned)
+        dev->wanted |= XENBUS_TELL_CHANGE;
+    if (dev->wanted & XENBUS_TELL_CHANGE &&
+        learn(dev, dev->ops->connected_keys)) {
+        dev->wanted &= ~XENBUS_TELL_CHANGE;
         dev->ops->changed(dev);
     }
 }
 
-/* The backend is Connected, with us or with somebody before us. */
-static void join(struct xenbus_device *dev)
-{
-    if (dev->opened && !dev->connected) {
-        if (learn(dev, dev->ops->connected_keys))
-            connect_device(dev);
-    } else if (dev->connected && dev->ops->changed) {
-        look_again(dev);
-    } else if (!dev->opened && dev->state != XenbusStateClosed) {
-        tell_state(dev, XenbusStateClosed);
-    }
-}
-
-/* The backend is Closed. Linux's waits there for us to begin again, unless it
- * is being removed: then `online` is 0. */
-static void restart(struct xenbus_device *dev)
-{
-    if (dev->opened)
-        close_and_tell(dev);
-    else if (dev->online && dev->state != XenbusStateInitialising)
-        tell_initialising(dev);
-}
-
-/* Closing is answered each time, though we may have said Closed long before:
- * the toolstack that detaches a device waits for what the backend makes of it.
- */
-static void leave(struct xenbus_device *dev)
-{
-    if (dev->opened || dev->asked)
-        close_and_tell(dev);
-}
-
-/* Both states are known; nothing is under way. Does one thing, or nothing. */
+/* Both are known; nothing is under way. Does one thing, or nothing. */
 static void decide(struct xenbus_device *dev)
 {
-    if (dev->broken) {
-        if (dev->state != XenbusStateClosed || dev->asked)
-            close_and_tell(dev);
-        return;
-    }
-    switch (dev->backend_state) {
-    case XenbusStateInitialising:
-        if (dev->opened)
-            close_and_tell(dev);
-        else if (dev->state == XenbusStateClosed)
-            tell_initialising(dev);
+    struct xenbus_row row = xenbus_table[dev->phase][xenbus_event_of(dev)];
+    enum xenbus_phase next = row.next;
+
+    switch ((enum xenbus_action)row.action) {
+    case XENBUS_NEVER:
+    case XENBUS_CLOSE:
+        close_and_tell(dev, next);
         break;
-    case XenbusStateInitWait:
-        begin(dev);
+    case XENBUS_START_OVER:
+        start_over(dev, next);
         break;
-    case XenbusStateConnected:
-        join(dev);
+    case XENBUS_BEGIN:
+        tell_initialising(dev, next);
         break;
-    case XenbusStateClosed:
-        restart(dev);
+    case XENBUS_LEARN_AND_OPEN:
+        if (learn(dev, dev->ops->keys))
+            open_device(dev, next);
         break;
-    case XenbusStateClosing:
-    case XenbusStateUnknown: /* there is no such node */
-        leave(dev);
+    case XENBUS_LEARN_AND_CONNECT:
+        if (learn(dev, dev->ops->connected_keys))
+            connect_device(dev, next);
         break;
-    default: /* it is busy: Initialised, Reconfiguring, Reconfigured */
+    case XENBUS_LOOK_AGAIN:
+        look_again(dev);
+        break;
+    case XENBUS_UNNAMED:
+    case XENBUS_STAY:
         break;
     }
 }
@@ -441,9 +424,10 @@ static void online_read(struct xs_request *r)
     advance(dev);
 }
 
-/* The backend of a broken device has come back when it left and now begins, or
- * when it writes Closed anew some time after we did: Linux's, restarted, finds
- * us Closed, and then passes through Initialising too quickly to be seen. */
+/* The backend of a device that was given up has come back when it left and now
+ * begins, or when it writes Closed anew some time after we did: Linux's,
+ * restarted, finds us Closed, and then passes through Initialising too quickly
+ * to be seen. */
 static void look_for_return(struct xenbus_device *dev, enum xenbus_state before)
 {
     enum xenbus_state now = dev->backend_state;
@@ -452,10 +436,10 @@ static void look_for_return(struct xenbus_device *dev, enum xenbus_state before)
         dev->left = true;
     if (dev->left &&
         (now == XenbusStateInitialising || now == XenbusStateInitWait))
-        dev->broken = false;
+        come_back(dev);
     if (now == XenbusStateClosed && before == XenbusStateClosed &&
         loop_now(dev->loop) >= dev->retry_ns)
-        dev->broken = false;
+        come_back(dev);
 }
 
 static void state_read(struct xs_request *r)
@@ -474,7 +458,9 @@ static void state_read(struct xs_request *r)
         return;
     }
     dev->backend_state = (enum xenbus_state)state;
-    dev->asked = state == XenbusStateClosing;
+    dev->wanted &= ~XENBUS_ANSWER;
+    if (state == XenbusStateClosing)
+        dev->wanted |= XENBUS_ANSWER;
     dev->learned = false;
     look_for_return(dev, before);
     if (state == XenbusStateClosed)
@@ -491,7 +477,7 @@ static void state_changed(struct xs_watch *watch, const char *path)
         container_of(watch, struct xenbus_device, state_watch);
 
     (void)path;
-    dev->changed = true;
+    dev->wanted |= XENBUS_LOOK;
     advance(dev);
 }
 
@@ -511,9 +497,10 @@ static void forget(struct xenbus_device *dev)
     timer_stop(dev->loop, &dev->slow);
     timer_stop(dev->loop, &dev->retry);
     dev->backend[0] = '\0';
-    dev->state = dev->backend_state = XenbusStateUnknown;
-    dev->broken = dev->starved = dev->left = false;
-    dev->learned = dev->online = dev->asked = false;
+    dev->phase = XENBUS_NEW;
+    dev->backend_state = XenbusStateUnknown;
+    dev->wanted &= ~XENBUS_ANSWER;
+    dev->learned = dev->online = dev->starved = dev->left = false;
 }
 
 static void backend_id_read(struct xs_request *r)
@@ -528,7 +515,7 @@ static void backend_id_read(struct xs_request *r)
         forget(dev);
     } else {
         dev->backend_dom = (domid_t)dom;
-        dev->changed = true;
+        dev->wanted |= XENBUS_LOOK;
     }
     advance(dev);
 }
@@ -569,7 +556,7 @@ static void node_changed(struct xs_watch *watch, const char *path)
         container_of(watch, struct xenbus_device, node_watch);
 
     (void)path;
-    dev->moved = true;
+    dev->wanted |= XENBUS_FIND;
     advance(dev);
 }
 
@@ -593,8 +580,9 @@ static void stop_step(struct xenbus_device *dev)
     } else if (dev->node_watch.active) {
         dev->busy = true;
         xs_unwatch(dev->xs, &dev->node_watch, node_unwatched);
-    } else if (dev->backend[0] && dev->state != XenbusStateClosed) {
-        tell_state(dev, XenbusStateClosed);
+    } else if (dev->backend[0] && dev->phase != XENBUS_CLOSED &&
+               dev->phase != XENBUS_CLOSED_GIVEN_UP) {
+        close_and_tell(dev, XENBUS_CLOSED);
     } else {
         timer_stop(dev->loop, &dev->slow);
         timer_stop(dev->loop, &dev->retry);
@@ -625,14 +613,14 @@ static void advance(struct xenbus_device *dev)
 {
     if (dev->busy)
         return;
-    if (dev->stopping) {
+    if (dev->wanted & XENBUS_STOP) {
         stop_step(dev);
-    } else if (dev->moved) {
-        dev->moved = false;
+    } else if (dev->wanted & XENBUS_FIND) {
+        dev->wanted &= ~XENBUS_FIND;
         read_key(dev, dev->node, "backend", backend_read);
     } else if (dev->backend[0] && is_watching(dev)) {
-        if (dev->changed) {
-            dev->changed = false;
+        if (dev->wanted & XENBUS_LOOK) {
+            dev->wanted &= ~XENBUS_LOOK;
             read_key(dev, dev->backend, "state", state_read);
         } else {
             decide(dev);
@@ -661,7 +649,7 @@ void xenbus_fail(struct xenbus_device *dev, const char *format, ...)
     va_start(args, format);
     log_line_v(LOG_ERROR, dev->node, format, args);
     va_end(args);
-    if (!dev->opened)
+    if (!is_open(dev))
         return;
     log_error(dev->node, "given up until the backend comes back");
     give_up(dev);
@@ -670,6 +658,6 @@ void xenbus_fail(struct xenbus_device *dev, const char *format, ...)
 
 void xenbus_stop(struct xenbus_device *dev)
 {
-    dev->stopping = true;
+    dev->wanted |= XENBUS_STOP;
     task_start(dev->loop, &dev->task, task_run);
 }

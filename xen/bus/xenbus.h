@@ -84,6 +84,32 @@ struct xenbus_ops {
     void (*stopped)(struct xenbus_device *dev);
 };
 
+/* Our side: what we said last, and whether the driver is open. Each has a
+ * double that is given up until the backend comes back. */
+enum xenbus_phase {
+    XENBUS_NEW,       /* not open; nothing is said, or it is no longer true */
+    XENBUS_BEGUN,     /* not open; said Initialising */
+    XENBUS_OPEN,      /* open() succeeded; the keys are published */
+    XENBUS_CONNECTED, /* and connected() was called */
+    XENBUS_CLOSED,    /* not open; said Closed */
+    XENBUS_GIVEN_UP,  /* the distance to the double */
+    XENBUS_NEW_GIVEN_UP = XENBUS_GIVEN_UP,
+    XENBUS_BEGUN_GIVEN_UP,
+    XENBUS_OPEN_GIVEN_UP, /* close() is called on the next turn */
+    XENBUS_CONNECTED_GIVEN_UP,
+    XENBUS_CLOSED_GIVEN_UP,
+    XENBUS_PHASES
+};
+
+/* What happened and is still to be dealt with. */
+enum xenbus_wanted {
+    XENBUS_STOP = 1,        /* xenbus_stop was called */
+    XENBUS_FIND = 2,        /* NODE/backend was written */
+    XENBUS_LOOK = 4,        /* BACKEND/state was written */
+    XENBUS_ANSWER = 8,      /* the backend said Closing */
+    XENBUS_TELL_CHANGE = 16 /* changed() is due when the keys are read */
+};
+
 struct xenbus_device {
     const struct xenbus_ops *ops;
     struct xs *xs;
@@ -92,20 +118,17 @@ struct xenbus_device {
     char backend[XENBUS_PATH_MAX]; /* "/local/domain/0/backend/vif/5/0", or "":
                                     * no such device (yet, or any more) */
     domid_t backend_dom;
-    bool connected; /* connected() was called, close() not yet */
-    bool opened;    /* open() succeeded, close() not yet */
-    bool broken;    /* given up until the backend comes back */
+    enum xenbus_phase phase;
     uint64_t reconnects;
     /* the machine's: see xenbus.c */
-    enum xenbus_state state, backend_state; /* ours as told, theirs as read */
-    bool busy, moved, changed, stopping;    /* what advance() looks at */
-    bool learned;    /* the keys are read and still true */
-    bool relearning; /* changed() is to be called when they are */
-    bool starved;    /* broken for lack of memory: time mends that */
-    bool left;       /* since `broken`, the backend went away */
-    bool asked;      /* it said Closing, and was not answered yet */
-    bool online;     /* a Closed backend waits for us to begin again */
-    bool connected_before;
+    enum xenbus_state backend_state; /* as read */
+    unsigned wanted;                 /* enum xenbus_wanted */
+    bool busy;                       /* an answer of xenstored is on its way */
+    bool learned;                    /* the keys are read and still true */
+    bool online;  /* a Closed backend waits for us to begin again */
+    bool starved; /* open() failed for lack of memory: time mends that */
+    bool left;    /* since we gave up, the backend went away */
+    uint64_t connects;
     uint64_t retry_ns;
     const struct xenbus_key *keys;
     unsigned nr_pending, nr_nodes;
