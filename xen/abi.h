@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Xen's public ABI, as libxen-dev ships it: the only place that includes it.
+ * Xen's public ABI, as libxen-dev ships it. Only this file includes it.
  *
- * Everything that is named here and not in our own headers (start_info_t,
- * shared_info_t, grant_entry_v1_t, XenbusState, ...) is Xen's and
- * is documented in the header of that name under xen/.
+ * Names that are not in our own headers (start_info_t, shared_info_t,
+ * grant_entry_v1_t, XenbusState, ...) are Xen's and are documented in Xen's
+ * public headers (xen/xen.h, xen/grant_table.h, ...).
  */
 #ifndef XEN_ABI_H
 #define XEN_ABI_H
 
 #include "xen/base.h"
 
-/* The oldest interface that has what we use; newer headers then give us the
+/* The oldest interface that has what we use. Newer headers then give us the
  * structures of exactly this version, whichever libxen-dev is installed. */
 #define __XEN_INTERFACE_VERSION__ 0x00040e00
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every file may count on: the words of the language that C lacks, and the
- * few types of Xen's that our own headers name. It includes nothing of Xen's,
- * so neither does a header that needs no more than this.
+ * What every file may rely on: a few macros that C lacks, and the few types of
+ * Xen's that our own headers name. It includes no Xen header, so a header that
+ * needs no more than this includes none either.
  */
 #ifndef XEN_BASE_H
 #define XEN_BASE_H
@@ -21,7 +21,7 @@ typedef uint16_t domid_t;
 #define XEN_PAGE_SHIFT 12
 #define XEN_PAGE_SIZE  4096u /* every frame a grant can name (grant_table.h) */
 
-/* The results of these calls carry failures that somebody must look at. */
+/* The caller must check the result of these functions for errors. */
 #define must_check __attribute__((warn_unused_result))
 
 /* The structure that embeds member MEMBER at PTR. */

@@ -4,8 +4,8 @@
  * shared_info).
  *
  * Xen sets bits of the same word at any time from another CPU, so clearing is
- * an atomic operation. Looking first keeps the bus out of the usual case, in
- * which nothing is pending.
+ * an atomic operation. Testing first avoids that (locked) operation in the
+ * usual case, in which nothing is pending.
  */
 #include "xen/evtchn.h"
 #include "xen/abi.h"

@@ -2,9 +2,9 @@
 /*
  * Event channels: the pending bits in shared_info (xen.h, 2-level ABI).
  *
- * Every port stays masked for ever: no upcall is registered, and a masked port
- * wakes hv_poll all the same. So a port is two things: a pending bit that Xen
- * sets and we clear, and a notification that we send.
+ * Every port stays masked for ever: no upcall is registered, and hv_poll wakes
+ * for masked ports too. So a port is two things: a pending bit that Xen sets
+ * and we clear, and a notification that we send.
  */
 #ifndef XEN_EVTCHN_H
 #define XEN_EVTCHN_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor, as everything above it sees it: the seam.
+ * The hypervisor as everything above sees it: the seam.
  *
  * All that the kernel and the drivers ask of Xen is in this header. It has two
  * implementations: hv_pv.c turns each call into a hypercall; tests/fake/
@@ -9,7 +9,7 @@
  * Sleeping (hv_poll) is the only point where control leaves the guest, so it
  * is also the only point where another party's memory writes must be expected
  * to appear "by themselves". (A hostile backend runs on another CPU and may
- * write shared pages at any time: xen/bus/ring.h tells how those are read.)
+ * write shared pages at any time: xen/bus/ring.h says how those are read.)
  *
  * Errors are negative XEN_E* numbers (xen/error.h).
  */
@@ -18,7 +18,7 @@
 
 #include "xen/base.h"
 
-/* Xen's: xen/abi.h has them. */
+/* Defined in Xen's headers: see xen/abi.h. */
 struct grant_entry_v1;
 struct shared_info;
 
@@ -27,7 +27,7 @@ struct shared_info;
 struct hv_info {
     struct shared_info *shared; /* pending bits, clocks; Xen writes them */
     const char *cmdline;        /* NUL-terminated; "" when there is none */
-    unsigned long nr_pages;     /* pages this domain owns */
+    unsigned long nr_pages;     /* pages that the domain owns */
     void *console_page;         /* struct xencons_interface, or NULL */
     evtchn_port_t console_port; /* 0 when console_page is NULL */
     void *store_page;           /* struct xenstore_domain_interface or NULL */
@@ -52,7 +52,7 @@ uint64_t hv_cpu_ns(void);
 
 /* ---- Sleeping and event channels (sched.h SCHEDOP_poll, event_channel.h) */
 
-/* The most ports that one sleep can wait for (xen/sched.h, do_poll). */
+/* Most ports that one sleep can wait for (xen/sched.h, do_poll). */
 #define HV_POLL_PORTS_MAX 128
 
 /* Sleep until one of ports[0..nr) is pending or hv_now_ns() >= until_ns.
@@ -75,29 +75,29 @@ void hv_evtchn_notify(evtchn_port_t port);
 must_check int hv_grant_frames(unsigned nr_frames,
                                struct grant_entry_v1 **table);
 
-/* The frame number that a grant entry must name for this page. `page` is page
+/* The frame number that a grant entry needs for this page. `page` is page
  * aligned and was handed out by kernel/page.h. */
 uint32_t hv_page_frame(const void *page);
 
 /* ---- Memory. Pages are numbered; kernel/page.c decides who owns which. */
 
-/* Pages that belong to no one at entry: not to the image, the boot structures
- * or the page tables. They come in ranges [*first, *end), i = 0, 1, ..., in
- * ascending order, possibly empty; false past the last one. */
+/* Pages that are free at entry: not part of the image, the boot structures or
+ * the page tables. They are ranges [*first, *end) for i = 0, 1, ..., in
+ * ascending order, possibly empty; false past the last range. */
 bool hv_free_range(unsigned i, unsigned long *first, unsigned long *end);
 
-/* Where page number `page` is, or will be once it is mapped. */
+/* The address of page number `page`, mapped already or not. */
 void *hv_page_address(unsigned long page);
 unsigned long hv_page_number(const void *address);
 
 /* Make free pages [first, first + nr) readable and writable, not executable;
- * they were not mapped before. Contents are undefined. Page tables that this
- * takes come from pages that hv_free_range never offered. -XEN_ENOMEM when Xen
+ * they were not mapped before. Contents are undefined. New page tables are made
+ * of pages that hv_free_range never returned. -XEN_ENOMEM when Xen
  * refuses. */
 must_check int hv_map_pages(unsigned long first, unsigned long nr);
 
-/* From now on any access to this page of ours is a fault; and back again, with
- * undefined contents. A page is free or granted only without a guard.
+/* Make any access to this page of ours a fault, or undo that (the contents are
+ * then undefined). Remove the guard before a page is freed or granted.
  * -XEN_ENOMEM when Xen refuses. */
 must_check int hv_guard_page(void *page);
 void hv_unguard_page(void *page);
@@ -105,8 +105,8 @@ void hv_unguard_page(void *page);
 /* ---- Entropy: 64 bits from the CPU's generator; false when it has none. */
 bool hv_random(uint64_t *bits);
 
-/* ---- Where the platform hands over, once memory, traps and hv_info() are
- * ready: init/main.c. */
+/* ---- The function that the platform calls once memory, traps and hv_info()
+ * are ready: init/main.c. */
 _Noreturn void kernel_main(void);
 
 /* ---- The end. reason: SHUTDOWN_poweroff, _reboot, _crash (sched.h). */

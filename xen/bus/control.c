@@ -2,7 +2,7 @@
 /*
  * The toolstack's requests.
  *
- * A request is a word that appears in a node. It is taken out in a transaction,
+ * A request is a word written to a node. It is taken out in a transaction,
  *
  *     look -> start -> take (read) -> clear (write "") -> end -> act
  *       ^---------------------- EAGAIN ---------------------/
@@ -17,7 +17,7 @@
 #include "xen/abi.h"
 #include "xen/bus/control.h"
 
-/* How often a word is taken again when somebody wrote meanwhile. */
+/* Most retries of that transaction when the node was written meanwhile. */
 #define CONTROL_TRIES_MAX 32
 
 static void node_look(struct control_node *node);
@@ -56,7 +56,7 @@ static void node_cleared(struct xs_request *r)
     node_end(node_of(r), r->error != 0);
 }
 
-/* What is too long for `word` is cut, and then no word that is known. */
+/* A value too long for `word` is cut, and then matches no known word. */
 static void node_taken(struct xs_request *r)
 {
     struct control_node *node = node_of(r);
@@ -70,7 +70,7 @@ static void node_taken(struct xs_request *r)
     xs_write(node->control->xs, r, node->t, node->path, "", 0);
 }
 
-/* Without a transaction (there is a quota) it is taken all the same. */
+/* If no transaction could be started (there is a quota), do without one. */
 static void node_started(struct xs_request *r)
 {
     struct control_node *node = node_of(r);
@@ -80,7 +80,7 @@ static void node_started(struct xs_request *r)
     xs_read(node->control->xs, r, node->t, node->path);
 }
 
-/* An empty node, or none, is no request: mostly it is our own clearing. */
+/* An empty or missing node is no request: mostly we cleared it ourselves. */
 static void node_looked(struct xs_request *r)
 {
     struct control_node *node = node_of(r);
@@ -98,8 +98,8 @@ static void node_look(struct control_node *node)
     xs_read(node->control->xs, &node->request, XS_NO_TRANSACTION, node->path);
 }
 
-/* Events and answers come in one order: what is under way when the event comes
- * is served after the change, and sees it, or does not commit. */
+/* Events and answers share one stream, in order: a request in flight when the
+ * event arrives is served after the change: it sees it, or fails to commit. */
 static void node_changed(struct xs_watch *watch, const char *path)
 {
     struct control_node *node = container_of(watch, struct control_node, watch);

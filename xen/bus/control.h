@@ -11,7 +11,7 @@
 #include "kernel/loop.h"
 #include "xen/bus/xs.h"
 
-#define CONTROL_WORD_MAX 16 /* "poweroff" is the longest that is known */
+#define CONTROL_WORD_MAX 16 /* the longest known word is "poweroff" */
 
 struct control;
 
@@ -22,7 +22,7 @@ struct control_node {
     void (*act)(struct control *control, const char *word);
     struct xs_watch watch;
     struct xs_request request;
-    bool again; /* it changed while a request was dealt with */
+    bool again; /* the node changed while a request was handled */
     unsigned tries;
     xs_transaction_t t;
     char word[CONTROL_WORD_MAX];

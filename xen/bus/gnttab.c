@@ -12,14 +12,14 @@
  *                            v                v
  *                          free <--retry-- parked
  *
- * Domain and frame of an entry are written when it is taken, its flags alone
- * make it valid; they hold GTF_reading and GTF_writing while the other side
- * uses the page. A parked page belongs to us and nobody else until they do not;
- * its reference is in the list of the device that shared it (a hoard), or, when
- * that is gone, of the orphans.
+ * Domain and frame of an entry are written when it is taken; its flags alone
+ * make it valid. While the other side uses the page, Xen keeps GTF_reading and
+ * GTF_writing set in them. A page still in use when we end it is parked: nobody
+ * gets it until these bits are clear. Its reference is in a list of the device
+ * that shared it (a hoard) or, once the device is gone, in the orphans' list.
  *
- * References are never moved, and the table never shrinks: it has grown to the
- * largest number that was ever needed at once.
+ * References are never moved, and the table never shrinks: its size is the
+ * largest number of references that was ever needed at once.
  */
 #include "xen/bus/gnttab.h"
 #include "xen/abi.h"
@@ -55,7 +55,7 @@ static struct gnttab_ref *live_ref(struct gnttab *gt, grant_ref_t ref)
     return ref_at(gt, ref);
 }
 
-/* What Xen looks at, and writes GTF_reading and GTF_writing to. */
+/* The flags that Xen reads, and in which it sets GTF_reading and _writing. */
 static uint16_t *live_flags(struct gnttab *gt, grant_ref_t ref)
 {
     live_ref(gt, ref);
@@ -131,7 +131,7 @@ void gnttab_give(struct gnttab *gt, grant_ref_t ref, bool readonly)
 
     assert(*flags == GTF_invalid);
     gt->granted++;
-    /* Release: domain, frame and what the page holds come before. Pairs with
+    /* Release: domain, frame and the page's contents come before. Pairs with
      * Xen's read of the flags when the other side maps or copies. */
     __atomic_store_n(flags, GTF_permit_access | (readonly ? GTF_readonly : 0),
                      __ATOMIC_RELEASE);
@@ -142,8 +142,8 @@ int gnttab_withdraw(struct gnttab *gt, grant_ref_t ref)
     uint16_t *flags = live_flags(gt, ref);
     uint16_t seen = __atomic_load_n(flags, __ATOMIC_RELAXED);
 
-    /* The flags changed since: Xen has just set or cleared a use. One try is
-     * enough, lest the other side keep us here.
+    /* If the flags changed, Xen has just set or cleared a use. Try only once,
+     * so that the other side cannot keep us here.
      * Acquire: what it wrote to the page is visible after this. Pairs with
      * Xen's clearing of GTF_writing when it unmaps or has copied. */
     if (seen & (GTF_reading | GTF_writing) ||
@@ -155,7 +155,7 @@ int gnttab_withdraw(struct gnttab *gt, grant_ref_t ref)
     return 0;
 }
 
-/* ---- Ends, and the pages that are not let go of */
+/* ---- Ending a share; pages that the other side still holds */
 
 /* True: withdrawn, released and freed. */
 static bool try_end(struct gnttab *gt, grant_ref_t ref)
@@ -188,7 +188,7 @@ static void park(struct gnttab_hoard *hoard, grant_ref_t ref)
     hoard->gt->nr_parked++;
 }
 
-/* All that is in `from`, once more. */
+/* Retry everything in `from`. */
 static void end_all(struct gnttab_hoard *hoard, struct gnttab_hoard *from)
 {
     struct gnttab *gt = hoard->gt;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Grant references: letting another domain at one of our pages.
+ * Grant references: giving another domain access to one of our pages.
  *
  * A reference is taken once and bound to a page; the permission behind it is
  * then given and withdrawn as often as needed, at the cost of one memory write
  * each way and no hypercall (grant_table.h, "Introducing/Invalidating a valid
  * entry into the grant table").
  *
- * Withdrawing can fail: the other side may still have the page mapped, for
- * ever if it is hostile. Then the page is never reused for anything else:
+ * Withdrawing can fail: the other side may still have the page mapped (for
+ * ever, if it is hostile). The page is then not reused for anything else:
  * gnttab_end takes page and reference and retries until it succeeds
  * (docs/hardening.md, A8).
  */
@@ -23,9 +23,9 @@
 
 struct gnttab;
 
-/* Pages of one device that a backend did not let go of. Whoever gives a device
- * pages counts them here, so that each device's backends can keep only so many,
- * and what one keeps costs no other device anything. */
+/* Pages of one device that a backend still holds. Whoever gives a device pages
+ * checks this count, so that a device's backends can hold only so many, and
+ * what they hold costs other devices nothing. */
 struct gnttab_hoard {
     struct gnttab *gt;
     unsigned nr;       /* parked pages */
@@ -33,8 +33,8 @@ struct gnttab_hoard {
     struct timer retry;
 };
 
-/* How often a page that is still held is asked for again: a backend that lets
- * go late does so within milliseconds, one that never does costs little. */
+/* Interval between retries for a page that is still held: a slow backend lets
+ * go within milliseconds, and one that never does costs little. */
 #define GNTTAB_RETRY_NS (100 * NS_PER_MS)
 
 struct gnttab_ref {
@@ -50,15 +50,15 @@ struct gnttab {
     struct gnttab_ref *refs[HV_GRANT_FRAMES_MAX]; /* ours: one page for each of
                                                    * the table's frames */
     unsigned nr_frames;          /* frames of the table in use so far */
-    grant_ref_t fresh;           /* from here on references were never used */
-    grant_ref_t free;            /* head of the list of those that were */
+    grant_ref_t fresh;           /* references from here on were never used */
+    grant_ref_t free;            /* head of the list of those used before */
     unsigned nr_live;            /* references in use, parked ones included */
     unsigned nr_parked;          /* pages in all hoards */
     struct gnttab_hoard orphans; /* of devices that are gone */
     uint64_t granted, busy; /* permissions given; withdrawals that failed */
 };
 
-/* Asks nothing of Xen yet: a guest without devices needs no grant table. */
+/* Makes no hypercall yet: a guest without devices needs no grant table. */
 void gnttab_init(struct gnttab *gt, struct loop *loop, struct pages *pages);
 
 /* Take a reference for this page (whole, zeroed, from kernel/page.h), for
@@ -67,8 +67,8 @@ void gnttab_init(struct gnttab *gt, struct loop *loop, struct pages *pages);
 must_check int gnttab_take(struct gnttab *gt, domid_t dom, void *page,
                            grant_ref_t *ref);
 
-/* Let the other domain read (and write) the page from now on. Assert: it may
- * not already. */
+/* Let the other domain read (and write) the page from now on. Assert: it has
+ * no permission yet. */
 void gnttab_give(struct gnttab *gt, grant_ref_t ref, bool readonly);
 
 /* Withdraw the permission, if it was given. 0: the page is private again, and
@@ -81,13 +81,13 @@ void gnttab_release(struct gnttab *gt, grant_ref_t ref);
 
 void gnttab_hoard_init(struct gnttab_hoard *hoard, struct gnttab *gt);
 
-/* The end of a shared page: withdraw, release the reference, free the page to
- * kernel/page.h; when the other side still holds it, later (parked): until then
- * it is in the hoard. */
+/* Stop sharing a page: withdraw, release the reference, free the page to
+ * kernel/page.h. If the other side still holds the page, it is parked in the
+ * hoard until that succeeds. */
 void gnttab_end(struct gnttab_hoard *hoard, grant_ref_t ref);
 
-/* The device goes: its hoard is empty and its memory may be freed. What was in
- * it is still waited for. */
+/* The device goes away: its hoard becomes empty and may be freed. The pages
+ * that were in it are still retried, as orphans. */
 void gnttab_hoard_end(struct gnttab_hoard *hoard);
 
 #endif

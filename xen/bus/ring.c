@@ -2,19 +2,19 @@
 /*
  * The frontend's half of a shared ring.
  *
- * Four free-running 32-bit indices, ordered in the sense of their differences
- * (they wrap):
+ * Four free-running 32-bit indices; they wrap, so their order is that of their
+ * differences:
  *
  *     rsp_cons <= rsp_seen <= req_pushed <= req_prod <= rsp_cons + size
  *
- * Each of them is private; the backend's rsp_prod becomes rsp_seen only when
- * it keeps this order. A slot is read in words, each exactly once (volatile),
- * so that no compiler can look at shared memory again after the checks.
+ * All of them are private; the backend's rsp_prod becomes rsp_seen only if it
+ * keeps this order. A slot is read in words, each exactly once (volatile), so
+ * that the compiler cannot read shared memory again after the checks.
  *
- * The two sides agree on when to notify by a race that each must win or lose
- * knowingly: publish the index, then look at what the other one asked for, in
- * that order on both sides. That takes sequential consistency; elsewhere
- * acquire and release do.
+ * Notifications must not be lost in a race, so each side first publishes its
+ * own index and then reads the event index that the other one stored, in that
+ * order. This needs sequential consistency; everywhere else acquire and
+ * release are enough.
  */
 #include "xen/bus/ring.h"
 
@@ -58,7 +58,7 @@ void ring_init(struct ring *ring, void *memory, size_t bytes, size_t slot_bytes)
         .slot_bytes = (uint32_t)slot_bytes,
         .size = size,
     };
-    /* Both sides want to hear of the first entry (SHARED_RING_INIT). */
+    /* Both sides want an event for the first entry (SHARED_RING_INIT). */
     ring->shared->req_event = 1;
     ring->shared->rsp_event = 1;
 }
@@ -89,16 +89,16 @@ bool ring_push(struct ring *ring)
     RING_IDX wanted;
 
     /* The requests come before the index: pairs with the read barrier after
-     * the backend's load of req_prod. The index comes before the look at
-     * req_event: pairs with RING_FINAL_CHECK_FOR_REQUESTS, which stores
-     * req_event and then looks at req_prod. */
+     * the backend's load of req_prod. The index is stored before req_event is
+     * read: pairs with RING_FINAL_CHECK_FOR_REQUESTS, which stores req_event
+     * and then reads req_prod. */
     __atomic_store_n(&ring->shared->req_prod, new, __ATOMIC_SEQ_CST);
     wanted = __atomic_load_n(&ring->shared->req_event, __ATOMIC_SEQ_CST);
     ring->req_pushed = new;
     return new - wanted < new - old;
 }
 
-/* Look at rsp_prod again, now that all that was seen is taken. */
+/* Read rsp_prod again, now that every response seen so far is taken. */
 static int look(struct ring *ring)
 {
     /* Acquire: the responses are read after the index. Pairs with the write
@@ -131,8 +131,8 @@ int ring_take(struct ring *ring, void *response, size_t bytes)
 
 bool ring_arm_after(struct ring *ring, unsigned nr)
 {
-    /* Ask, then look: pairs with RING_PUSH_RESPONSES_AND_CHECK_NOTIFY, which
-     * stores rsp_prod and then looks at rsp_event. */
+    /* Store, then read: pairs with RING_PUSH_RESPONSES_AND_CHECK_NOTIFY, which
+     * stores rsp_prod and then reads rsp_event. */
     __atomic_store_n(&ring->shared->rsp_event, ring->rsp_cons + nr,
                      __ATOMIC_SEQ_CST);
     return __atomic_load_n(&ring->shared->rsp_prod, __ATOMIC_SEQ_CST) -

@@ -12,8 +12,8 @@
 
 static void list_read(struct xs_request *r);
 
-/* If it is being read: events and answers come in one order, so the answer that
- * is awaited is younger than any event that was seen. */
+/* If a read is in flight, it will do: events and answers come in one order, so
+ * its answer is newer than any event seen so far. */
 static void list_begin(struct xenbus_list *list)
 {
     if (list->request.stage != XS_IDLE)
@@ -62,8 +62,8 @@ static void list_read(struct xs_request *r)
     list->listed = true;
 }
 
-/* The event that every watch begins with says nothing: list_begin() was called
- * after it was set. Changes inside a device that was reported do not matter. */
+/* Ignore the event that every watch begins with: list_begin() was called after
+ * the watch was set. Changes inside a device already reported do not matter. */
 static void list_changed(struct xs_watch *watch, const char *path)
 {
     struct xenbus_list *list = container_of(watch, struct xenbus_list, watch);

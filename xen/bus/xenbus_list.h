@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which devices are there?
+ * The list of devices of one type.
  *
  *     found(list, 0); found(list, 1); done(list, 0);    those there are now
  *     ...
  *     found(list, 2);                                   attached later
  *
- * The children of "device/TYPE" whose names are decimal numbers, each reported
- * once, in no particular order; other names are logged. A device that was
- * detached and comes back is not reported again: its xenbus_device notices
- * both by itself. No "device/TYPE", and no xenstore, mean no devices.
+ * Reports each child of "device/TYPE" whose name is a decimal number once, in
+ * no particular order; other names are logged. A device that was detached and
+ * comes back is not reported again: its xenbus_device notices both by itself.
+ * Without "device/TYPE", or without a xenstore, there are no devices.
  */
 #ifndef XEN_BUS_XENBUS_LIST_H
 #define XEN_BUS_XENBUS_LIST_H
@@ -21,7 +21,7 @@
 
 struct xenbus_list {
     void (*found)(struct xenbus_list *list, uint32_t index);
-    /* Everything there was at the start has been reported. NULL: no matter. */
+    /* Every device present at the start has been reported. May be NULL. */
     void (*done)(struct xenbus_list *list, int error);
     /* the list's: */
     struct xs *xs;

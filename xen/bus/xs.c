@@ -10,13 +10,13 @@
  * The store page has two byte streams of 1024 bytes each. Into `req` goes one
  * message after the other, at the latest in the next turn and with one
  * notification for all that a turn produced. From `rsp` each turn takes what
- * was there when it began: a daemon that never stops talking gets one turn at
- * a time, like everybody.
+ * was there when it began, so a daemon that never stops sending cannot keep the
+ * loop busy for longer than one turn.
  *
- * What comes from xenstored is an offer: lengths are checked before anything
- * is copied, ids and watch tokens are numbers that are looked up, text is used
- * only up to the length that came with it. An impossible ring index or header
- * means that the stream cannot be followed any more: all requests fail.
+ * Nothing from xenstored is trusted: lengths are checked before anything is
+ * copied, ids and watch tokens are numbers that are looked up, text is used
+ * only up to the length that came with it. After an impossible ring index or
+ * header the stream cannot be parsed any further: all requests fail.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -84,7 +84,7 @@ static void append(struct xs *xs, struct xs_request *r, enum xs_stage stage)
     *link = r;
     r->next = NULL;
     r->stage = stage;
-    if (!xs->in_event || stage == XS_FAILED) /* else event_run sends it */
+    if (!xs->in_event || stage == XS_FAILED) /* otherwise event_run sends it */
         task_start(xs->loop, &xs->task, xs->task.fn);
 }
 
@@ -176,8 +176,8 @@ static void put(struct xs *xs, const void *from, size_t bytes)
     xs->req_prod += (uint32_t)bytes;
 }
 
-/* Of a part that begins at offset *skip of what is left to send, put what the
- * room allows. */
+/* Put as much of a part as the room allows. *skip bytes, counted from where the
+ * part begins, were sent before. */
 static void put_part(struct xs *xs, const void *part, size_t bytes,
                      size_t *skip, size_t *room)
 {
@@ -280,7 +280,7 @@ static void directory_part(struct xs *xs, struct xs_request *r)
     start(xs, r, XS_DIRECTORY_PART, r->tx, r->path, r->offset, (size_t)n + 1);
 }
 
-/* The directory changed between two parts: what we have is worth nothing. */
+/* The directory changed between two parts: drop what we have and start over. */
 static int directory_restart(struct xs *xs, struct xs_request *r)
 {
     if (++r->tries >= XS_DIRECTORY_TRIES_MAX)
@@ -318,7 +318,7 @@ static int directory_got_part(struct xs *xs, struct xs_request *r)
     bytes -= (size_t)(names - xs->body);
     if (r->list_used && generation != r->generation)
         return directory_restart(xs, r);
-    if (!bytes) /* neither names nor an end: it could go on like this */
+    if (!bytes) /* neither names nor an end: this might never finish */
         return -XEN_EIO;
     last = !names[bytes - 1] && (bytes == 1 || !names[bytes - 2]);
     error = list_append(r, names, last ? bytes - 1 : bytes);
@@ -334,12 +334,12 @@ static void directory_answer(struct xs *xs, struct xs_request *r, int error)
     if (error == -XEN_E2BIG && r->op == XS_DIRECTORY) {
         directory_part(xs, r);
     } else if (error == -XEN_ENOSYS && r->op == XS_DIRECTORY_PART) {
-        error = -XEN_E2BIG; /* an old xenstored: parts are not to be had */
+        error = -XEN_E2BIG; /* an old xenstored, without DIRECTORY_PART */
     } else if (!error) {
         error = r->op == XS_DIRECTORY ? list_append(r, xs->body, xs->head.len)
                                       : directory_got_part(xs, r);
     }
-    if (r->stage == XS_IDLE) /* nothing more was asked */
+    if (r->stage == XS_IDLE) /* no further request was started */
         finish(r, error, error ? "" : r->list, error ? 0 : r->list_used);
 }
 
@@ -396,7 +396,7 @@ static uint32_t take(struct xs *xs, uint32_t prod, void *to, uint32_t bytes)
     memcpy(to, xs->ring->rsp + at, head);
     memcpy((char *)to + head, xs->ring->rsp, n - head);
     xs->rsp_cons += n;
-    /* Frees the bytes after they were copied, and before the look at prod: a
+    /* Frees the bytes after they were copied, and before prod is read again: a
      * xenstored that found no room is then told that there is some. */
     __atomic_store_n(&xs->ring->rsp_cons, xs->rsp_cons, __ATOMIC_SEQ_CST);
     if (n && __atomic_load_n(&xs->ring->rsp_prod, __ATOMIC_SEQ_CST) - cons >=
@@ -446,9 +446,9 @@ static void event_run(struct event *event)
     flush(xs);
 }
 
-/* ---- The requests there are. */
+/* ---- The kinds of request. */
 
-/* All but directories: their answer is one message. */
+/* All requests but directories: the answer is one message. */
 static void ask(struct xs *xs, struct xs_request *r, uint32_t op,
                 xs_transaction_t t, const char *path, const void *data,
                 size_t bytes)
@@ -538,7 +538,7 @@ void xs_cancel(struct xs *xs, struct xs_request *r)
 
 static void watch_answer(struct xs_request *r)
 {
-    if (r->error && r->error != -XEN_ENOENT) /* that: there is no xenstore */
+    if (r->error && r->error != -XEN_ENOENT) /* ENOENT: no xenstore */
         log_warn("xs", "cannot watch %s: error %d", r->path, -r->error);
 }
 

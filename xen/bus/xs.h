@@ -2,16 +2,16 @@
 /*
  * The xenstore client (xen/io/xs_wire.h): asynchronous, over the store page.
  *
- * Names follow the xenstore library's. A request is embedded in its owner and
+ * Names follow the xenstore library. A request is embedded in its owner and
  * keeps pointers to the caller's path and data, so starting one copies
  * nothing, allocates nothing and fails only for a request that can never be
  * sent (too long). Requests are sent in the order they were started; replies
  * come back through `done`, on the loop, never from inside a call to this
  * header. Path and data must stay valid until `done` or xs_cancel.
  *
- * xenstored is not trusted more than any backend: lengths are checked against
- * the protocol's limits, replies to nothing are dropped and counted, and a
- * broken ring fails all requests with -XEN_EIO.
+ * xenstored is trusted no more than any backend: lengths are checked against
+ * the protocol's limits, replies that match no request are dropped and counted,
+ * and a broken ring fails all requests with -XEN_EIO.
  */
 #ifndef XEN_BUS_XS_H
 #define XEN_BUS_XS_H
@@ -28,8 +28,8 @@ typedef uint32_t xs_transaction_t;
 /* Zeroed before its first use, and inactive again when `done` is called: it
  * may then be used anew, from inside `done` too. */
 struct xs_request {
-    void (*done)(struct xs_request *request); /* NULL: nobody asks */
-    /* The answer, valid inside `done` only: */
+    void (*done)(struct xs_request *request); /* may be NULL */
+    /* The answer, valid only inside `done`: */
     int error;         /* 0, or negative: xenstored's own error, -XEN_EIO,
                         * -XEN_E2BIG (answer larger than it may be) */
     const char *value; /* NUL-terminated copy; may hold NULs before its end */
@@ -71,13 +71,13 @@ struct xs {
     evtchn_port_t port;
     struct event event;
     struct task task;            /* sends; completes what failed at once */
-    struct xs_request *requests; /* all but idle ones, oldest first */
+    struct xs_request *requests; /* all that are not idle, oldest first */
     struct xs_watch *watches;
     uint32_t next_id, next_token;
     /* Our ends of the ring; the shared copies are only written. */
     uint32_t req_prod, rsp_cons;
     uint32_t sent_bytes;   /* of the first queued request */
-    uint32_t filler_bytes; /* due before it: one was cancelled */
+    uint32_t filler_bytes; /* to send before it: a request was cancelled */
     bool in_event, notify, broken;
     /* The message being received: */
     struct { /* struct xsd_sockmsg of xs_wire.h */
@@ -85,12 +85,12 @@ struct xs {
     } head;
     uint32_t head_bytes, body_bytes;
     char body[XS_VALUE_MAX + 1];
-    /* Answers to nothing (to cancelled requests, too), events of no watch. */
+    /* Answers that match no request (it was cancelled?), events of no watch. */
     uint64_t replies_unknown, watches_unknown;
 };
 
-/* Text that others wrote: bytes[0..) all decimal digits, at least one, within
- * 64 bits. False: it is not, *out unchanged. */
+/* Parse text that others wrote: all of it decimal digits, at least one, within
+ * 64 bits. False: it is anything else; *out is unchanged. */
 must_check bool xs_decimal(const char *text, size_t bytes, uint64_t *out);
 
 /* Without a store page (hv_info()->store_page NULL, a logged warning) every
@@ -107,8 +107,8 @@ void xs_rm(struct xs *xs, struct xs_request *r, xs_transaction_t t,
            const char *path);
 /* The children's names, each NUL-terminated, into buffer[0..bytes); r->value
  * is then `buffer` and r->value_bytes the length. -XEN_E2BIG if they do not
- * fit. Directories larger than a payload come in parts (XS_DIRECTORY_PART),
- * and are read again from the start when they change meanwhile
+ * fit. Directories larger than a payload are read in parts (XS_DIRECTORY_PART),
+ * and again from the start when they change meanwhile
  * (XS_DIRECTORY_TRIES_MAX times, then -XEN_EAGAIN). */
 #define XS_DIRECTORY_TRIES_MAX 32
 void xs_directory(struct xs *xs, struct xs_request *r, xs_transaction_t t,
@@ -123,20 +123,20 @@ void xs_set_permissions(struct xs *xs, struct xs_request *r, xs_transaction_t t,
  * XS_NO_TRANSACTION when the answer makes no sense. */
 void xs_transaction_start(struct xs *xs, struct xs_request *r);
 xs_transaction_t xs_transaction_id(const struct xs_request *r);
-/* -XEN_EAGAIN: somebody else wrote what we read; do it all again. */
+/* -XEN_EAGAIN: somebody else wrote what we read; retry the transaction. */
 void xs_transaction_end(struct xs *xs, struct xs_request *r, xs_transaction_t t,
                         bool abort);
 
-/* Forget a request: `done` is not called and its memory may go; not active:
- * nothing happens. What was sent may still happen. (A message longer than the
- * ring may be half sent: then it ends in filler, which xenstored refuses in a
- * path and stores in a value.) */
+/* Forget a request: `done` is not called, and its memory may be freed. Does
+ * nothing if it is not active. A request already sent may still take effect. (A
+ * message longer than the ring may be half sent: it then ends in filler, which
+ * xenstored refuses in a path and stores in a value.) */
 void xs_cancel(struct xs *xs, struct xs_request *r);
 
 void xs_watch(struct xs *xs, struct xs_watch *w, const char *path,
               void (*fn)(struct xs_watch *watch, const char *path));
 /* fn is not called again. The watch's memory stays in use until `done` (NULL:
- * it stays for ever); nothing happens if the watch is not active. */
+ * for ever). Does nothing if the watch is not active. */
 void xs_unwatch(struct xs *xs, struct xs_watch *w,
                 void (*done)(struct xs_watch *watch));
 

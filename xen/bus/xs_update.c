@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Updates of the xenstore:
+ * A transaction that writes several nodes:
  *
  *     begin -> started -> every node written -> end -> result
  *
- * and from EAGAIN back to begin. Every stage is the answer to a request of the
- * stage before it; the writes are sent together and counted as they return.
+ * EAGAIN leads back to begin. Each stage is entered by the answer to a request
+ * of the stage before. The writes are sent together, their answers counted.
  */
 #include "xen/bus/xs_update.h"
 

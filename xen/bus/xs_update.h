@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Several nodes of the xenstore, written as one.
+ * Several nodes of the xenstore, written atomically.
  */
 #ifndef XEN_BUS_XS_UPDATE_H
 #define XEN_BUS_XS_UPDATE_H
@@ -21,7 +21,7 @@ struct xs_node {
 #define XS_UPDATE_TRIES_MAX 32
 
 struct xs_update {
-    void (*done)(struct xs_update *update, int error); /* NULL: nobody asks */
+    void (*done)(struct xs_update *update, int error); /* may be NULL */
     /* the client's: */
     struct xs *xs;
     struct xs_node *nodes;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entry: what the domain builder must know (ELF notes), a stack, the call to C.
+ * Entry: ELF notes for the domain builder, a stack, the call to C.
  *
  * Xen enters a PV guest in 64-bit ring 3 with paging on, event delivery masked
  * and %rsi pointing at start_info (arch-x86/xen.h, "Guest entry"). There are no

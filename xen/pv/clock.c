@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Xen rewrites the time record whenever the vCPU is scheduled or the frequency
- * changes. The version is odd while it does and different afterwards, so a
+ * Xen rewrites the time record when the vCPU is scheduled or the frequency
+ * changes. The version is odd during the update and different afterwards, so a
  * reader that sees the same even version before and after has a whole record.
  *
  *     ns = system_time + ((tsc - tsc_timestamp) << tsc_shift) * mul / 2^32
  *
- * Whoever reads it runs on the vCPU the record belongs to (there is only one),
- * so the time never runs backwards.
+ * The reader runs on the vCPU that the record belongs to (there is only one),
+ * so time never runs backwards.
  */
 #include "xen/pv/clock.h"
 

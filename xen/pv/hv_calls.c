@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of the seam (xen/hv.h) that is the same in every kind of guest, for
- * it needs no page tables: time, sleeping, event channels, entropy, the end.
- * Each is one hypercall, or a look at memory that Xen shares with us. hv_pv.c
- * has what only a PV guest does.
+ * The part of the seam (xen/hv.h) that needs no page tables and so is the same
+ * in every kind of guest: time, sleeping, event channels, entropy, shutdown.
+ * Each is one hypercall, or a read of memory that Xen shares with us. hv_pv.c
+ * has what only a PV guest needs.
  */
 #include "kernel/log.h"
 #include "xen/hv.h"
@@ -40,7 +40,7 @@ uint64_t hv_cpu_ns(void)
 
 /* ---- Sleeping and event channels */
 
-/* A timeout of 0 means "none" to SCHEDOP_poll: 1 is as much in the past. */
+/* SCHEDOP_poll takes timeout 0 for "no timeout"; 1 is just as long past. */
 static uint64_t poll_timeout(uint64_t until_ns)
 {
     if (until_ns == UINT64_MAX)
@@ -80,7 +80,7 @@ void hv_evtchn_notify(evtchn_port_t port)
 {
     evtchn_send_t op = {.port = port};
 
-    /* Fails when the other end is closed: its state will tell. */
+    /* Fails when the other end is closed; xenbus will see its state. */
     (void)hypercall_event_channel_op(EVTCHNOP_send, &op);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of the seam (xen/hv.h) that is a PV guest's own: who it is, by
- * start_info, its grant table's frames and its memory. hv_entry is where boot.S
- * enters C. hv_calls.c has the rest.
+ * The part of the seam (xen/hv.h) that only a PV guest needs: start_info, the
+ * frames of the grant table, and memory. boot.S enters C in hv_entry.
+ * hv_calls.c has the rest.
  *
  * Nothing here keeps state but hv: what start_info said, read once.
  */
@@ -21,13 +21,13 @@ _Static_assert(LAYOUT_WINDOW_BYTES / XEN_PAGE_SIZE >=
 
 static struct hv_info hv;
 
-/* Set by Xen, from the same tool as start_info: "xen-3.0-x86_64". */
+/* The domain builder writes a magic into start_info: "xen-3.0-x86_64". */
 static bool is_start_info(const start_info_t *si)
 {
     return memcmp(si->magic, "xen-", 4) == 0;
 }
 
-/* The module's address is virtual: our notes do not ask for a frame number. */
+/* The module's address is virtual: our ELF notes do not ask for its frame. */
 static void learn(const start_info_t *si)
 {
     hv.shared = mm_window(LAYOUT_SHARED_INFO);
@@ -50,7 +50,7 @@ _Noreturn void hv_entry(const start_info_t *si);
 _Noreturn void hv_entry(const start_info_t *si)
 {
     if (!is_start_info(si))
-        hv_shutdown(SHUTDOWN_crash); /* not Xen: there is nobody to tell */
+        hv_shutdown(SHUTDOWN_crash); /* not Xen: no console to report to */
     mm_init(si);
     learn(mm_linear(si));
     traps_init();

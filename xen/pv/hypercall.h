@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The raw hypercalls this guest makes, typed (xen.h; arch-x86/xen-x86_64.h for
- * the registers). For files of xen/ only; everybody else uses xen/hv.h.
+ * the registers). For files of xen/ only; all other code uses xen/hv.h.
  *
  * Each is a call into the hypercall page, 32 bytes per entry. Xen may overwrite
- * the argument registers, so they are outputs too. The call pushes on the
- * stack: files that include this are compiled without a red zone.
+ * the argument registers, so they are outputs too. The call pushes onto the
+ * stack, so files that include this are compiled without a red zone.
  */
 #ifndef XEN_PV_HYPERCALL_H
 #define XEN_PV_HYPERCALL_H

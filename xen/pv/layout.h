@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where things lie in the guest's address space, for C, assembly and the
- * linker script (xen/pv/image.ld) alike.
+ * The layout of the guest's address space, for C, assembly and the linker
+ * script (xen/pv/image.ld) alike.
  *
  *   0x00000000            nothing: NULL and its neighbours fault
  *   LAYOUT_P2M            the p2m list, put there by the domain builder
@@ -21,11 +21,11 @@
 #define XEN_PV_LAYOUT_H
 
 #define LAYOUT_P2M         0x200000 /* must be below virt_base (libxc) */
-/* Whole slots, and in the image's gigabyte, where there is an L2 already: image
- * and modules may be as large as this. */
+/* A multiple of the slot size, and within the image's gigabyte, which has an L2
+ * table already. Limits the size of image and modules together. */
 #define LAYOUT_LINEAR      0x20000000
 #define LAYOUT_SLOT_BYTES  0x200000 /* what one L1 page table maps */
-#define LAYOUT_SHARED_INFO 0        /* pages into the slot */
+#define LAYOUT_SHARED_INFO 0        /* pages from the slot's start */
 #define LAYOUT_SCRATCH     1
 #define LAYOUT_GRANTS      2
 /* The image must leave this much of its slot free below itself. */
@@ -34,12 +34,12 @@
 
 #define LAYOUT_TRAPS 20 /* vectors 0 to 19: all that a PV guest can receive */
 
-/* Deepest use seen is under 4 KiB (selftest's stack line); four times that. */
+/* Four times the deepest use seen, 4 KiB (selftest logs it). */
 #define LAYOUT_STACK_BYTES 0x4000
 
 #ifndef __ASSEMBLY__
-/* From the linker script. Addresses, not objects: only & of them means
- * something. */
+/* From the linker script. These are addresses, not objects: only use & on
+ * them. */
 extern char layout_virt_base[];
 extern char layout_text[], layout_text_end[];
 extern char layout_rodata[], layout_rodata_end[];

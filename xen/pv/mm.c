@@ -2,29 +2,29 @@
 /*
  * Page tables under Xen PV: the guest reads them, Xen writes them (xen.h,
  * mmu_update). A frame is either a page table, mapped read-only everywhere, or
- * writable, never both: Xen counts.
+ * writable, never both: Xen counts references of each type.
  *
  * The builder maps the image and the pages behind it readable, writable and
  * executable. Changing that entry by entry would cost a hypercall's work per
- * page, and giving its L1 tables up the same again. So they are kept, and
+ * page, and releasing its L1 tables as much again. So these tables are kept and
  * moved:
  *
  *   - to LAYOUT_LINEAR above the image, with no-execute set in the one L2 entry
- *     that leads to each. There all memory of the domain is, page by page in
- *     order; text and rodata are taken out of it.
- *   - at the image's own addresses a fresh L1 takes their place, with nothing
- *     but the image, each segment with its own rights, and the window.
+ *     that leads to each. All memory of the domain is mapped there, page by
+ *     page in order, except text and rodata.
+ *   - at the image's own addresses a fresh L1 replaces them. It maps only the
+ *     image, each segment with its own rights, and the window.
  *
- * Xen then checks some dozens of entries instead of changing some hundreds.
+ * Xen then checks a few dozen entries instead of changing a few hundred.
  *
  * Later, mm_map_pages maps what kernel/page.c asks for. A new table is written
- * through the scratch window before Xen sees it as a table, so it arrives
- * filled: one validation instead of an update per entry.
+ * through the scratch window before Xen sees it as a table, so Xen validates it
+ * once, instead of an update per entry.
  *
  * The pages for these later tables are set aside at the start. L1 tables come
- * from the end of memory, one per slot; nobody reads them, so they are mapped
- * nowhere. L2 tables, one per further gigabyte, lie right behind the image and
- * are mapped read-only from the start, because the walk reads them.
+ * from the end of memory, one per slot; nothing reads them, so they stay
+ * unmapped. L2 tables, one per further gigabyte, lie right behind the image and
+ * are mapped read-only from the start, because walk() reads them.
  */
 #include "xen/pv/mm.h"
 #include "kernel/log.h"
@@ -57,11 +57,11 @@ static struct {
     char *base;          /* page 0: where the builder put it, then linear */
     const uint64_t *p2m; /* the builder's; frame numbers by page */
     const uint64_t *top; /* L4 */
-    unsigned long mapped_end;           /* the builder mapped pages below */
-    unsigned long l2_next;              /* [l2_next, free_first) are set */
-    unsigned long free_first, free_end; /* aside for L2 tables, and */
+    unsigned long mapped_end;           /* the builder mapped up to here */
+    unsigned long l2_next;              /* [l2_next, free_first): reserved */
+    unsigned long free_first, free_end; /* for L2 tables, and */
     unsigned long l1_next;              /* [free_end, l1_next) for L1 */
-    unsigned long p2m_first, p2m_end;   /* amid the free ones */
+    unsigned long p2m_first, p2m_end;   /* within the free pages */
 } mm;
 
 void *mm_address(unsigned long page)
@@ -74,7 +74,7 @@ unsigned long mm_page(const void *address)
     return (unsigned long)((const char *)address - mm.base) >> XEN_PAGE_SHIFT;
 }
 
-/* The page of a place in the image, as linked. */
+/* The page of an address in the image, as linked. */
 static unsigned long image_page(const char *mark)
 {
     return (unsigned long)(mark - layout_virt_base) >> XEN_PAGE_SHIFT;
@@ -137,7 +137,7 @@ static unsigned walk(uintptr_t address, unsigned level, uint64_t *mfn)
     return at;
 }
 
-/* ---- Updates, handed to Xen some at a time */
+/* ---- Updates, handed to Xen in batches */
 
 struct updates {
     mmu_update_t list[BATCH];
@@ -166,7 +166,7 @@ static void updates_add(struct updates *updates, uint64_t table_mfn,
 
 /* ---- Taking over from the builder */
 
-/* Enter pages [first, end) into the L1 of one slot, as far as they are in it;
+/* Enter those of pages [first, end) that are in this slot into its L1;
  * page 0 is at `base`. */
 static void fill(uint64_t *table, uintptr_t slot, const char *base,
                  unsigned long first, unsigned long end, uint64_t flags)
@@ -253,7 +253,7 @@ static void renew_image(struct updates *updates, unsigned long table,
     }
 }
 
-/* Text and rodata have no second, writable place. */
+/* Text and rodata have no second, writable mapping. */
 static void hide_readonly(struct updates *updates)
 {
     unsigned long page = image_page(layout_text);
@@ -281,8 +281,8 @@ static void protect_p2m(struct updates *updates)
     updates_add(updates, l3, index, table[index] | PTE_NX);
 }
 
-/* Borders of `bytes` that lie between two linear pages: so many more tables it
- * takes to map from the first up to the second. */
+/* How many boundaries of `bytes` lie between two linear pages: mapping from the
+ * first up to the second takes that many more tables. */
 static unsigned long borders(unsigned long first, unsigned long last,
                              uintptr_t bytes)
 {
@@ -290,8 +290,8 @@ static unsigned long borders(unsigned long first, unsigned long last,
            (uintptr_t)mm_address(first) / bytes;
 }
 
-/* Divide the free pages: the image's new L1 tables (from `first`), L2 tables
- * for later, all the rest, and at the end L1 tables for later. */
+/* Divide up the free pages: the image's new L1 tables (from `first`), later L2
+ * tables, the free pages proper, and at the end later L1 tables. */
 static void divide(unsigned long first, unsigned long nr_pages)
 {
     unsigned long last = nr_pages - 1;
@@ -364,7 +364,7 @@ int mm_map_window(unsigned window_page, uint64_t mfn)
 
 /* ---- Mapping free memory */
 
-/* A table under construction: page `page`, which is not mapped, zeroed and
+/* Begin a new table in page `page`, which is not mapped: zero it and map it
  * writable in the scratch window. */
 static int scratch_open(unsigned long page, uint64_t **table)
 {
@@ -395,7 +395,7 @@ static int build_l1(unsigned long page, unsigned long first, unsigned long end)
     return scratch_close();
 }
 
-/* An L2 with a single entry so far. */
+/* Build an L2 with a single entry. */
 static int build_l2(unsigned long page, uintptr_t address, unsigned long l1)
 {
     uint64_t *table;

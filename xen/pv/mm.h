@@ -9,11 +9,11 @@
 #include "xen/abi.h"
 
 /* Take over from the domain builder: give the image its access rights, move all
- * other memory to its linear place, not executable; NULL and the stack guard
- * are unmapped. Needs only start_info. */
+ * other memory to its linear address, not executable, and unmap NULL and the
+ * stack guard. Needs only start_info. */
 void mm_init(const start_info_t *si);
 
-/* After mm_init: where something that the builder gave us lies now. */
+/* After mm_init: the new address of something that the builder placed. */
 const void *mm_linear(const void *address);
 
 /* See hv_free_range (xen/hv.h). */

@@ -20,13 +20,13 @@
 #include "xen/pv/layout.h"
 
 #define STUB_BYTES  8  /* in boot.S */
-#define STACK_WORDS 24 /* six rows: some five calls deep */
+#define STACK_WORDS 24 /* six rows: about five calls deep */
 #define ROW_WORDS   4  /* 16-digit words that fit an 80-column line */
 
 /* Vectors at which the CPU pushes an error code (AMD64 vol. 2, 8.4). */
 #define WITH_ERROR_CODE 0x27d00u /* 8, 10 to 14, 17 */
 
-/* On the stack, from low to high: what boot.S pushed, then what Xen did. */
+/* On the stack, from low to high: what boot.S pushed, then what Xen pushed. */
 struct trap_regs {
     uint64_t r15, r14, r13, r12, r10, r9, r8, rbp, rdi, rsi, rdx, rbx, rax;
     uint64_t vector;
@@ -64,7 +64,7 @@ void traps_init(void)
         table[nr].address = (unsigned long)trap_stubs + vector * STUB_BYTES;
         nr++;
     }
-    if (hypercall_set_trap_table(table)) /* ends at the first address 0 */
+    if (hypercall_set_trap_table(table)) /* the table ends at address 0 */
         panic("traps: Xen refuses the trap table");
 }
 
@@ -106,7 +106,7 @@ static void report_registers(const struct trap_regs *regs, const uint64_t *tail)
               tail[TAIL_CS] & 0xffff, tail[TAIL_SS], tail[TAIL_RFLAGS]);
 }
 
-/* Only what is certainly mapped: the boot stack. */
+/* Print only what is certainly mapped: the boot stack. */
 static void report_stack(uint64_t rsp)
 {
     const uint64_t *word = (const uint64_t *)(rsp & ~UINT64_C(7));
@@ -123,7 +123,7 @@ static void report_stack(uint64_t rsp)
 _Noreturn void trap_report(const struct trap_regs *regs);
 
 /* From boot.S. A fault in here ends the domain all the same: Xen pushes the
- * next frame below, and panic() knows that it was entered twice. */
+ * next frame below this one, and panic() knows that it was entered twice. */
 _Noreturn void trap_report(const struct trap_regs *regs)
 {
     const uint64_t *tail = tail_of(regs);
