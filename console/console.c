@@ -6,16 +6,16 @@
  * Out: console_write puts bytes into the backlog, pump() moves them on to the
  * ring as far as it has room. xenconsoled notifies whenever it has read some,
  * and then pump() runs again. When the backlog is full, lines are dropped
- * until it has run empty: a slow reader sees one gap and one line that tells
- * its size, not a gap and a report for every second line.
+ * until it is empty: a slow reader sees one gap and one line that tells its
+ * size, not a gap and a report for every second line.
  *
- * In: bytes stay in the ring until somebody reads them. Reading notifies, for
- * xenconsoled does not look at its terminal while the ring is full.
+ * In: bytes stay in the ring until somebody reads them. Reading notifies,
+ * because xenconsoled does not read its terminal while the ring is full.
  *
- * Both sides' indices run freely and are reduced when used. Ours live in
+ * The indices of both sides run freely and are reduced when used. Ours live in
  * struct console. The other side's are loaded once for each use and may be at
- * most a ring's size away from ours; anything else is a lie, and the console
- * is then given up: `ring` is NULL, the one sign of "no console" below.
+ * most a ring's size away from ours; if they are not, the console is given up:
+ * `ring` is then NULL, which always means "no console" below.
  */
 #include "console/console.h"
 
@@ -26,8 +26,8 @@
 #include "xen/evtchn.h"
 #include "xen/hv.h"
 
-/* Of a line longer than this, pieces are kept or dropped, not the whole: one
- * endless line must not need an endless backlog. */
+/* A longer line is kept or dropped in pieces of this size, so that an endless
+ * line does not need an endless backlog. */
 #define PIECE_MAX 256
 
 #define REPORT_MAX 64 /* "[console: 18446744073709551615 bytes dropped]" */
@@ -88,8 +88,8 @@ static void notify(struct task *task)
     hv_evtchn_notify(console->port);
 }
 
-/* Before there is a loop nobody is told: console_start and console_drain do
- * that, so that the first lines of a boot cost one hypercall, not one each. */
+/* Without a loop, send no notification yet: console_start or console_drain will
+ * send one for all lines so far, instead of one hypercall for each. */
 static void notify_soon(struct console *console)
 {
     if (console->loop)
@@ -158,7 +158,7 @@ static void move(struct console *console)
     uint32_t room = sizeof(ring->out) - out_unread(console);
     uint32_t len = min_u32(room, console->backlog_used);
 
-    if (len == 0) /* and so it is when out_unread() has given up */
+    if (len == 0) /* also when out_unread() has given up the console */
         return;
     for (uint32_t i = 0; i < len; i++) {
         uint32_t at = MASK_XENCONS_IDX(console->out_prod++, ring->out);
@@ -232,7 +232,7 @@ static void deliver(struct task *task)
     if (!console->readable || in_waiting(console) == 0)
         return;
     console->readable(console);
-    /* Who reads a little at a time gets the rest in the next turns; who reads
+    /* A listener that read some gets the rest in the next turns; one that read
      * nothing does not keep the guest awake. */
     if (console->in_cons != before)
         task_start(console->loop, &console->input, deliver);
@@ -244,7 +244,7 @@ static void deliver_soon(struct console *console)
         task_start(console->loop, &console->input, deliver);
 }
 
-/* xenconsoled has read some, or somebody typed: the event does not tell. */
+/* xenconsoled has read output or sent input: the event does not say which. */
 static void on_event(struct event *event)
 {
     struct console *console = container_of(event, struct console, event);
@@ -273,7 +273,7 @@ size_t console_read(struct console *console, char *bytes, size_t len)
         return 0;
     for (size_t i = 0; i < len; i++)
         bytes[i] = ring->in[MASK_XENCONS_IDX(console->in_cons++, ring->in)];
-    /* Release: the bytes were read before the index that frees their place;
+    /* Release: the bytes were read before the index that frees their space;
      * pairs with xenconsoled's barrier after it has read in_cons. */
     __atomic_store_n(&ring->in_cons, console->in_cons, __ATOMIC_RELEASE);
     notify_soon(console);
@@ -291,8 +291,8 @@ void console_init(struct console *console)
         return;
     console->ring = ring;
     console->port = hv_info()->console_port;
-    /* The one time that they are read: a boot loader that ran in this domain
-     * before us may have used the ring. */
+    /* The shared copies are read only here: a boot loader that ran in this
+     * domain before us may have used the ring. */
     console->out_prod = ring->out_prod;
     console->in_cons = ring->in_cons;
 }
@@ -309,7 +309,7 @@ void console_start(struct console *console, struct loop *loop)
 void console_drain(struct console *console, uint64_t until_ns)
 {
     while (console->ring) {
-        /* Taken before looking: what comes after the look wakes the sleep. */
+        /* Clear the event before checking: a later one then ends the sleep. */
         evtchn_take(console->port);
         pump(console);
         if (out_unread(console) == 0)

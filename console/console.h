@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The PV console (xen/io/console.h): what `xl console` shows and types.
+ * The PV console (xen/io/console.h), which `xl console` connects to.
  *
  * Output never blocks: what the ring cannot take waits in a bounded backlog,
  * and what the backlog cannot take is dropped, counted, and reported with one
@@ -13,8 +13,8 @@
 #include "kernel/loop.h"
 #include "xen/base.h"
 
-/* What a guest says while it starts, before xenconsoled reads the ring for the
- * first time: 50 lines of 80 bytes, and the ring's 2 KiB on top of it. */
+/* Room for what a guest writes while it starts, before xenconsoled first reads
+ * the ring: 50 lines of 80 bytes, and the ring's 2 KiB besides. */
 #define CONSOLE_BACKLOG_BYTES 4096
 
 struct console {
@@ -22,15 +22,15 @@ struct console {
     struct xencons_interface *ring; /* shared; NULL: no console, all dropped */
     evtchn_port_t port;
     struct event event;
-    struct task flush; /* one notification for a turn's output and input */
+    struct task flush; /* one notification per turn, for output and input */
     struct task input; /* input may be waiting, and somebody listens */
     void (*readable)(struct console *console);
     /* The owner's, may be NULL: called on the loop when the other side may have
-     * read some, for those who look at console_room. */
+     * read some, so that console_room may have grown. */
     void (*drained)(struct console *console);
     char backlog[CONSOLE_BACKLOG_BYTES]; /* circular */
     uint32_t backlog_at, backlog_used;
-    uint64_t dropped_bytes, dropped_reported; /* equal: nothing is missing */
+    uint64_t dropped_bytes, dropped_reported; /* equal: nothing to report */
     uint32_t out_prod, in_cons; /* ours; the shared copies are only written,
                                  * never read back */
     bool mid_line;              /* the last byte taken was not a '\n' */
@@ -46,21 +46,21 @@ void console_start(struct console *console, struct loop *loop);
 /* Takes everything. '\n' is sent as "\r\n". */
 void console_write(struct console *console, const char *bytes, size_t len);
 
-/* So many bytes can be written that none is dropped, however many of them are
- * '\n'. SIZE_MAX: there is nobody to read them. */
+/* How many bytes can be written without any being dropped, even if all of them
+ * are '\n'. SIZE_MAX: there is no console to read them. */
 size_t console_room(const struct console *console);
 
 /* After console_start: call fn (on the loop) when there is input; again in the
- * next turn when it read some of it but not all, and when more arrives. NULL:
- * input waits in the ring. */
+ * next turn if it read some of it but not all, and when more arrives. NULL:
+ * leave input in the ring. */
 void console_listen(struct console *console,
                     void (*fn)(struct console *console));
 /* At most len bytes of waiting input; returns how many. */
 size_t console_read(struct console *console, char *bytes, size_t len);
 
 /* Push out what was written and wait until the other side has read all of it,
- * at most until hv_now_ns() >= until_ns: for the moments before the end. It
- * may swallow the event for input that arrives meanwhile. */
+ * at most until hv_now_ns() >= until_ns. For use just before the guest ends:
+ * the event for input that arrives meanwhile may be lost. */
 void console_drain(struct console *console, uint64_t until_ns);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's table of contents: every object there is, in the order in which
- * they need each other, and who is handed what.
+ * The guest's table of contents: makes every object, each after those that it
+ * depends on, and hands it what it needs.
  *
  *   console, log    first, so that everything after can complain
  *   options         the command line
- *   loop, pages     what all else stands on
+ *   loop, pages     used by all that follow
  *   gnttab, xs      Xen's services for drivers
  *   control         `xl shutdown` and its friends
- *   app             the reason for all of it
+ *   app             the program itself
  */
 #include "console/console.h"
 #include "kernel/app.h"
@@ -22,8 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How long the last words may take to be read by xenconsoled: it needs
- * milliseconds when it runs at all. */
+/* Longest wait for xenconsoled to read the last lines: it needs milliseconds
+ * if it runs at all. */
 #define LAST_WORDS_NS NS_PER_S
 
 static struct system {
@@ -73,7 +73,7 @@ static void set_log_level(struct options *options)
     log_warn("main", "log=%s is not one of error, warn, info, debug", text);
 }
 
-/* ---- What the toolstack asks for */
+/* ---- Requests of the toolstack */
 
 static void on_shutdown(struct control *control, unsigned reason)
 {

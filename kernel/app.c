@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an app calls to run and to end. init/main.c makes the struct app and
- * calls app_main.
+ * The functions an app calls to run and to end. init/main.c makes the struct
+ * app and calls app_main.
  */
 #include "kernel/app.h"
 

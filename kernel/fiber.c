@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fibers. The loop's stack and the fibers' take turns: a fiber is entered from
- * its task only, and switches only to the loop, never to another fiber. So at
- * any time at most one has been entered, `entered`, and what it leaves
- * to is `loop_context`. These two are the state of the CPU, of which there is
- * one; therefore they may stand at file scope.
+ * Fibers. Either the loop's stack or a fiber's is in use: a fiber is entered
+ * only from its task, and switches only to the loop, never to another fiber. So
+ * at most one fiber is entered at a time: `entered`. It switches back to
+ * `loop_context`. Both are state of the one CPU, so they may be at file
+ * scope.
  *
- * Waking is starting the task. A wake-up that comes before the fiber parks
- * finds it running: its task is then active when it parks, and nothing is lost.
+ * Waking a fiber starts its task. After a wake-up that comes before the fiber
+ * parks, the task is already active when it parks, so nothing is lost.
  *
  * A stack is a run of pages, the lowest of which is the guard. Unused stack
- * holds a pattern, which tells how deep it was ever used.
+ * holds a pattern, which shows the deepest use so far.
  */
 #include "kernel/fiber.h"
 #include "xen/hv.h"
@@ -18,7 +18,7 @@
 #include <assert.h>
 #include <errno.h>
 
-/* No address and no small number; by chance on a stack hardly ever. */
+/* Not an address or a small number, so unlikely to be on a stack by chance. */
 #define UNUSED UINT64_C(0x5ad0f1be5ad0f1be)
 
 static struct fiber *entered;
@@ -67,7 +67,7 @@ static void stack_give(struct fiber *fiber)
     fiber->context = (struct fiber_context){.sp = NULL};
 }
 
-/* Reads what are other functions' frames, to which ASan would object. */
+/* Reads the frames of other functions, which ASan would report. */
 __attribute__((no_sanitize_address)) size_t
 fiber_stack_used(const struct fiber *fiber)
 {

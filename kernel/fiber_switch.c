@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changing stacks: what a called function must preserve (System V ABI for
- * x86-64, 3.2.1) is pushed on the old stack and popped from the new one; the
- * return address that lies above it leads on. All else the compiler expects to
- * be lost in any call.
+ * Switching stacks: the callee-saved registers (System V ABI for x86-64, 3.2.1)
+ * are pushed on the old stack and popped from the new one, and the return
+ * address above them is returned to. The compiler expects every other register
+ * to be lost in any call.
  *
- * From the stack pointer upwards a context that is not running holds:
+ * A context that is not running holds, from the stack pointer upwards:
  *   MXCSR and the x87 control word, 4 bytes each; r15 r14 r13 r12 rbx rbp;
  *   the return address.
  */
@@ -53,8 +53,8 @@ __asm__(".pushsection .text.fiber_switch, \"ax\"\n"
 
 _Static_assert(offsetof(struct fiber_context, sp) == 0, "fiber_switch");
 
-/* The stack's end is aligned to a page, so the entry finds its stack aligned
- * as after any call: 8 bytes below a multiple of 16. */
+/* The stack's end is aligned to a page, so at its entry the function's stack is
+ * aligned as after any call: 8 bytes below a multiple of 16. */
 void fiber_context_init(struct fiber_context *context, void (*entry)(void))
 {
     struct frame *frame =

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Queues of structures that embed their own link: nothing is allocated, what
- * comes first goes first, and anything can be taken out at once.
+ * Queues of structures that embed their own link: nothing is allocated, order
+ * is first in, first out, and any entry can be removed in constant time.
  *
  *     struct request { struct list_node node; ... };
  *
@@ -21,7 +21,7 @@ struct list_node {
 };
 
 struct list {
-    struct list_node *first, **last; /* *last is NULL: where the next goes */
+    struct list_node *first, **last; /* *last is NULL: the next goes there */
 };
 
 static inline void list_init(struct list *list)
@@ -61,7 +61,7 @@ static inline void list_remove(struct list *list, struct list_node *node)
     node->link = NULL;
 }
 
-/* All of `from`, which is empty afterwards; `to` need not be a list yet. */
+/* Move all entries to `to`, which need not be a list yet, and empty `from`. */
 static inline void list_move(struct list *to, struct list *from)
 {
     list_init(to);
@@ -82,7 +82,7 @@ static inline void list_move(struct list *to, struct list *from)
 
 #define list_first(queue, type, member) list_entry((queue)->first, type, member)
 
-/* The first, taken out; NULL: the list is empty. */
+/* Remove and return the first entry; NULL: the list is empty. */
 #define list_take(queue, type, member)           \
     ({                                           \
         struct list *list_ = (queue);            \
@@ -92,8 +92,8 @@ static inline void list_move(struct list *to, struct list *from)
         list_entry(first_, type, member);        \
     })
 
-/* Each in turn. The body may not take out the entry that it is at, unless it
- * leaves the loop then. */
+/* For each entry in turn. The body may remove the current entry only if it then
+ * leaves the loop. */
 #define list_each(type, entry, queue, member)                  \
     for (type *entry = list_first(queue, type, member); entry; \
          entry = list_entry(entry->member.next, type, member))

@@ -2,11 +2,11 @@
 /*
  * One buffer on the stack holds the line being made: time, level, who and
  * message. What does not fit is cut. Then every byte that a terminal could
- * take for a command is replaced, whoever wrote it, and the line goes to the
- * sink, or, as long as there is none, into the early buffer.
+ * interpret as a command is replaced, whoever wrote it, and the line goes to
+ * the sink or, until there is one, to the early buffer.
  *
- * The statics here are the log's whole state. Nothing allocates and nothing
- * calls back into the log, so a line can be written from anywhere.
+ * The statics here are all of the log's state. Nothing allocates or calls back
+ * into the log, so a line can be written from anywhere.
  */
 #include "kernel/log.h"
 
@@ -30,12 +30,12 @@ static const char *const level_names[] = {
     [LOG_DEBUG] = "",
 };
 
-/* The bytes of the UTF-8 character (RFC 3629) at text, or 0 when a terminal
- * should not see it: a control character, or no character at all. */
+/* The length of the UTF-8 character (RFC 3629) at text, or 0 if it must not
+ * reach a terminal: a control character, or no valid character. */
 static size_t char_length(const unsigned char *text, size_t left)
 {
-    /* By length. Two bytes reach down to U+0080, but the first 32 of those
-     * are the C1 controls; anything else below is an overlong form. */
+    /* By length. Two bytes could encode U+0080 and up, but the first 32 of
+     * those are the C1 controls; anything else below is an overlong form. */
     static const uint32_t smallest[] = {[2] = 0xa0, [3] = 0x800, [4] = 0x10000};
 
     if (text[0] < 0xc2)
@@ -80,8 +80,8 @@ static void emit(const char *line, size_t len)
     }
 }
 
-/* Appends at line[used]; returns the length that the text would have, which
- * is more than LOG_LINE_MAX when it was cut. */
+/* Append at line[used]; returns the length that the line would have uncut,
+ * which is more than LOG_LINE_MAX if it was cut. */
 static size_t append(char *line, size_t used, const char *format, va_list args)
 {
     int len = vsnprintf(line + used, LOG_LINE_MAX + 1 - used, format, args);

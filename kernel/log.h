@@ -20,10 +20,10 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-#define LOG_LINE_MAX 240 /* three 80-column rows: longer is not a log line */
+#define LOG_LINE_MAX 240 /* three rows of 80 columns */
 
-/* Where finished lines (each with its '\n') go. Before a sink is set, lines are
- * kept in a small buffer (LOG_EARLY_BYTES) and handed over when it is. */
+/* Set where finished lines (each with its '\n') go. Until then, lines are kept
+ * in a small buffer (LOG_EARLY_BYTES), which the sink is then handed. */
 #define LOG_EARLY_BYTES 1024
 typedef void log_sink_fn(void *arg, const char *line, size_t len);
 void log_set_sink(log_sink_fn *sink, void *arg);
@@ -45,12 +45,12 @@ __attribute__((format(printf, 3, 0))) void log_line_v(enum log_level level,
 #define log_info(who, ...)  log_line(LOG_INFO, who, __VA_ARGS__)
 #define log_debug(who, ...) log_line(LOG_DEBUG, who, __VA_ARGS__)
 
-/* Log the sentence, let last words be said, and crash the domain so that
- * on_crash= acts. For what cannot go on. */
+/* Log the message, give it time to be read, and crash the domain so that
+ * on_crash= acts. For errors that the guest cannot recover from. */
 __attribute__((format(printf, 1, 2))) _Noreturn void panic(const char *format,
                                                            ...);
 
-/* What panic() calls before it crashes the domain: something that waits (a
+/* Set what panic() calls before it crashes the domain: a function that waits (a
  * bounded time) until the console was read. */
 void panic_set_last_words(void (*fn)(void));
 

@@ -9,11 +9,11 @@
  *
  * Timers are a pairing heap, alarms another: starting is one comparison,
  * stopping and expiring take O(log n) amortised, and nothing is allocated.
- * Tasks are a list. Those that are due when their phase of the turn begins are
- * moved to a list of the turn's own before its first callback; what a callback
- * starts goes to the heap or list proper and waits there. `link` points to
- * whatever pointer leads to the source, so stopping one is the same wherever it
- * is.
+ * Tasks are a list. Those due when their phase of the turn begins are moved to
+ * a separate list before the first callback of that phase; what a callback
+ * starts goes to the heap or list proper and waits there. `link` points to the
+ * pointer that leads to the source, so stopping works the same way whichever
+ * list it is in.
  */
 #include "kernel/loop.h"
 #include "xen/evtchn.h"
@@ -89,7 +89,7 @@ static void run_events(struct loop *loop)
 
 /* ---- Timers */
 
-/* One heap out of two; either may be empty. */
+/* Merge two heaps, either of which may be empty. */
 static struct timer *meld(struct timer *a, struct timer *b)
 {
     if (!a || !b)
@@ -108,8 +108,8 @@ static struct timer *meld(struct timer *a, struct timer *b)
     return a;
 }
 
-/* One heap out of a list of siblings: in pairs from the left, then these from
- * the right, which is what makes expiring cheap in the long run. */
+/* Merge a list of siblings into one heap: in pairs from the left, then these
+ * from the right, which makes expiring cheap in the long run. */
 static struct timer *meld_siblings(struct timer *list)
 {
     struct timer *pairs = NULL, *heap = NULL;
@@ -131,7 +131,7 @@ static struct timer *meld_siblings(struct timer *list)
     return heap;
 }
 
-/* Out of line: in each of its callers it would be a tenth of the loop. */
+/* Not inlined: each copy would add a tenth to the loop's code. */
 static __attribute__((noinline)) void heap_add(struct timer **at,
                                                struct timer *heap)
 {
@@ -284,7 +284,7 @@ static void nap(struct loop *loop)
     hv_poll(loop->ports, loop->nr_events, next_due(loop));
 }
 
-/* Tasks that are left may be input that was there before a timer was due. */
+/* Remaining tasks may be input that arrived before a timer was due. */
 static void run_timers_at_last(struct loop *loop)
 {
     if (loop->tasks && loop->turns_held < LOOP_PATIENCE) {

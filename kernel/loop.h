@@ -12,21 +12,21 @@
  * guest sleeps), then alarms, ports, tasks, timers. Rules:
  *   - A callback never runs inside a call to this header, and never nests.
  *   - A stopped source's callback is not called again, not even in this turn.
- *   - What happened comes before what did not. A timer says that something has
- *     not happened in time; the guest may have been paused meanwhile, and what
- *     did happen lie in a ring. So all ports are looked at first, and the tasks
+ *   - Events come before timeouts. A timer usually means that something did not
+ *     happen in time; but the guest may have been paused, and the event may
+ *     already be in a ring. So all ports are handled first, and then the tasks
  *     that they start. If these leave work for the next turn, timers wait for
  *     that too, at most LOOP_PATIENCE turns.
- *   - What ends by the clock alone (a lease) is an alarm: nothing else runs
- *     between its end and its callback, whatever lies in a ring.
- *   - Each of the four takes what is due when it begins. What a callback starts
- *     of its own kind, or of an earlier one, waits for the next turn: no
- *     callback chain can starve the ports.
+ *   - What ends by the clock alone (a lease) is an alarm: no other callback
+ *     runs between its end and its own, whatever is in a ring.
+ *   - Each of the four phases handles what is due when it begins. What a
+ *     callback starts of its own kind, or of an earlier one, waits for the next
+ *     turn: no chain of callbacks can starve the ports.
  *   - A port's pending bit is cleared before its callback runs: an event that
  *     arrives while it runs is seen in the next turn, never lost.
  *   - loop_now() is constant while callbacks run.
- * A source must be zeroed before its first use, and stopped before the memory
- * it lives in goes away. Stopping one that is not active does nothing.
+ * A source must be zeroed before its first use, and stopped before its memory
+ * is freed. Stopping one that is not active does nothing.
  */
 #ifndef KERNEL_LOOP_H
 #define KERNEL_LOOP_H
@@ -60,23 +60,23 @@ struct task {
 /* Ports that one sleep can wait for (HV_POLL_PORTS_MAX in xen/hv.h). */
 #define LOOP_EVENTS_MAX 128
 
-/* Turns that timers wait for tasks. A full receive ring takes a queue four
- * turns (netfront.c, RX_BUDGET), what its frames start some more. Somebody who
- * always has work delays timers by so much. */
+/* Most turns that timers wait for tasks. A full receive ring takes four turns
+ * (netfront.c, RX_BUDGET), and what its frames start takes some more. A task
+ * that is always busy delays timers by this much. */
 #define LOOP_PATIENCE 8
 
 struct loop {
     uint64_t now_ns;
     struct event *events[LOOP_EVENTS_MAX]; /* active, in order of starting */
-    evtchn_port_t ports[LOOP_EVENTS_MAX];  /* theirs, as hv_poll wants them */
+    evtchn_port_t ports[LOOP_EVENTS_MAX];  /* their ports, for hv_poll */
     unsigned nr_events;
-    unsigned at_event, end_event; /* where the pass over the ports is */
+    unsigned at_event, end_event; /* position of the pass over the ports */
     struct timer *timers;         /* heap root */
     struct timer *alarms;         /* the same */
     struct task *tasks, **tasks_tail;
-    unsigned turns_held; /* how long timers have been waiting for tasks */
+    unsigned turns_held; /* turns that timers have waited for tasks */
     bool turning, stopped;
-    /* What it did so far; the status page shows them. */
+    /* Counters, shown on the status page. */
     uint64_t turns, sleeps, port_calls, timer_calls, task_calls;
     uint64_t spurious_wakeups; /* turns in which nothing was due */
 };
@@ -84,8 +84,8 @@ struct loop {
 void loop_init(struct loop *loop);
 
 /* Listen on a port that no other event listens on. `event` must not be active.
- * At most LOOP_EVENTS_MAX events are active at once: more is our own error
- * (assert). An event that is pending already fires on the next turn. */
+ * At most LOOP_EVENTS_MAX events may be active at once (assert). A port that is
+ * pending already fires on the next turn. */
 void event_start(struct loop *loop, struct event *event, evtchn_port_t port,
                  void (*fn)(struct event *event));
 void event_stop(struct loop *loop, struct event *event);
@@ -94,14 +94,14 @@ void event_stop(struct loop *loop, struct event *event);
  * Timers are called in order of due_ns; those of equal due_ns in any order. */
 void timer_start(struct loop *loop, struct timer *timer, uint64_t due_ns,
                  void (*fn)(struct timer *timer));
-/* The same, but before ports and tasks. Timer or alarm, it is one at a time. */
+/* The same, but called before ports and tasks. A timer is only one at a time. */
 void alarm_start(struct loop *loop, struct timer *timer, uint64_t due_ns,
                  void (*fn)(struct timer *timer));
-/* Either. */
+/* Stop a timer or an alarm. */
 void timer_stop(struct loop *loop, struct timer *timer);
 
-/* Call fn once, soon: on this turn if called by an event's callback, or else on
- * the next. Starting an active task changes nothing.
+/* Call fn once, soon: on this turn if started from an event's callback, else on
+ * the next one. Starting an active task changes nothing.
  * Tasks are called in order of starting. */
 void task_start(struct loop *loop, struct task *task,
                 void (*fn)(struct task *task));
@@ -113,9 +113,9 @@ uint64_t loop_now(const struct loop *loop);
 /* One turn. Sleeps only when nothing is due. Not from a callback. */
 void loop_turn(struct loop *loop);
 
-/* Turns until loop_stop(), which takes effect at the end of the turn. A stop
- * that comes before loop_run makes it return without a turn; each loop_stop()
- * ends one loop_run(). */
+/* Run turns until loop_stop(), which takes effect at the end of the turn. A
+ * loop_stop() before loop_run() makes it return without a turn; each
+ * loop_stop() ends one loop_run(). */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 

@@ -20,7 +20,7 @@ static bool is_control(char c)
     return ((unsigned char)c < ' ' && c != '\t') || c == 0x7f;
 }
 
-/* One log line about what somebody wrote wrongly. */
+/* Log one line about a mistake in the command line. */
 __attribute__((format(printf, 2, 3))) static void
 complain(struct options *options, const char *format, ...)
 {
@@ -98,9 +98,9 @@ static void drop(struct options *options, struct option *option)
     memmove(option, option + 1, (size_t)(end - option) * sizeof(*option));
 }
 
-/* What comes later counts more: of equal keys, and when the table is full. A
- * line often consists of a toolstack's defaults and then of what its user has
- * added to them. */
+/* Later words win: over equal keys, and when the table is full. A command line
+ * often consists of the toolstack's defaults followed by what its user has
+ * added. */
 static void add(struct options *options, const char *key, const char *value)
 {
     struct option *same = find(options, key), *oldest = options->words;
@@ -135,7 +135,7 @@ static void add_word(struct options *options, char *word)
     add(options, word, value);
 }
 
-/* Without the word that does not fit, rather than with half of it. */
+/* Drop a word that does not fit, rather than keep half of it. */
 static void copy_text(struct options *options, const char *cmdline)
 {
     size_t len = strnlen(cmdline, OPTIONS_TEXT_MAX);
@@ -163,7 +163,7 @@ void options_parse(struct options *options, const char *cmdline)
         add_word(options, word);
 }
 
-/* ---- Asking */
+/* ---- Getters */
 
 static struct option *ask(struct options *options, const char *key)
 {

@@ -3,18 +3,18 @@
  * The command line: `cmdline=` or `extra=` of the domain's cfg.
  *
  * Words are KEY=VALUE or KEY, separated by blanks (spaces or tabs); a VALUE
- * with blanks, or an empty one, may stand in double quotes. Whoever knows a key
- * asks for it here, which also marks it as known. What nobody has asked for by
- * the time the app has started is reported by name (options_report_unknown), so
+ * with blanks, or an empty one, may be in double quotes. Code that knows a key
+ * asks for it here, which also marks it as known. Keys that nobody has asked
+ * for by the time the app has started are reported (options_report_unknown), so
  * a typing error is never silently ignored. docs/options.md lists every key.
  *
- * A bad value is one log line that names key and value. Each getter returns
- *   1 the key was there and *out is set,  0 it was not there, *out unchanged,
- *   -XEN_EINVAL bad value, *out unchanged, already logged.
- * For a key that changes what the guest serves, the caller then stops the
- * guest (app_main returns the error); for the others the default stays.
- * The last of several equal keys counts, and the last OPTIONS_MAX keys of more;
- * the earlier ones are reported.
+ * A bad value is logged in one line that names key and value. A getter returns
+ *   1 found, *out is set;  0 not found, *out is unchanged;
+ *   -XEN_EINVAL bad value, *out is unchanged, already logged.
+ * After a bad value for a key that changes what the guest serves, the caller
+ * stops the guest (app_main returns the error); for others the default stays.
+ * The last of several equal keys counts, and the last OPTIONS_MAX keys if there
+ * are more; the earlier ones are reported.
  */
 #ifndef KERNEL_OPTIONS_H
 #define KERNEL_OPTIONS_H
@@ -27,7 +27,7 @@
 #define OPTIONS_TEXT_MAX 1024 /* MAX_GUEST_CMDLINE (xen.h) */
 
 struct option {
-    const char *key, *value; /* value NULL: KEY stood without '=' */
+    const char *key, *value; /* value NULL: KEY without '=' */
     bool known;
 };
 
@@ -51,12 +51,12 @@ int options_number(struct options *options, const char *key, uint64_t min,
 /* KEY, KEY=yes|on|true|1 or no|off|false|0. */
 int options_bool(struct options *options, const char *key, bool *out);
 
-/* The next word whose key begins with the prefix: what follows it in the key,
- * or NULL, and *value ("" for KEY alone). *at is 0 at first. */
+/* Find the next word whose key begins with the prefix. Returns the rest of the
+ * key, or NULL, and sets *value ("" for KEY alone). *at is 0 at first. */
 const char *options_next(struct options *options, const char *prefix,
                          unsigned *at, const char **value);
 
-/* Log the words that nobody asked for; returns how many. */
+/* Log the words that nobody asked for; returns their number. */
 unsigned options_report_unknown(const struct options *options);
 
 #endif

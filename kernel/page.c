@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The page allocator. Each range of memory that is ours is managed alike:
+ * The page allocator. Each range of our memory is managed the same way:
  *
  *     first              frontier                        end
  *       |  used, free, used  |  never used, not mapped     |
  *
- * A bit per page below the frontier, 1 = free. A request takes the lowest run
- * that is long enough; the run that ends at the frontier counts as endless,
- * and what it lacks is mapped. So memory is used from the bottom up, and the
- * frontier stays as low as fragmentation lets it.
+ * There is a bit per page below the frontier, 1 = free. A request takes the
+ * lowest run that is long enough; the run that ends at the frontier counts as
+ * endless, and the missing pages are mapped. So memory is used from the bottom
+ * up, and the frontier stays as low as fragmentation allows.
  *
  * The bitmap begins inside the struct. When it is full, a larger one is taken
  * from the frontier, a page (for 128 MiB) at first, then always twice the size,
- * and the pages of the old one become free memory. So what is copied over the
- * guest's life is less than the size of the last bitmap.
+ * and the pages of the old one become free memory. So all copies over the
+ * guest's life add up to less than the size of the last bitmap.
  *
  * First fit by scanning words is simple on purpose: a guest has thousands of
- * pages, not millions, and requests are few; libc/malloc.c takes what is
- * small.
+ * pages, not millions, and requests are few; libc/malloc.c handles small
+ * ones.
  */
 #include "kernel/page.h"
 #include "xen/hv.h"
@@ -25,8 +25,8 @@
 #include <assert.h>
 #include <string.h>
 
-/* Mapped at once at least: the fixed cost of a hypercall is that of mapping
- * about as many pages, and a small guest uses that many. */
+/* Fewest pages mapped at once: a hypercall's fixed cost is that of mapping
+ * about this many, and even a small guest uses them. */
 #define BATCH 8
 
 #define WORD_BITS     64
@@ -58,7 +58,7 @@ static unsigned long next_bit(const struct page_range *range, unsigned long at,
     return at < nr_bits(range) ? at : nr_bits(range);
 }
 
-/* Change bits [at, at + nr), each of which must have had the other value. */
+/* Set bits [at, at + nr), each of which must have the opposite value. */
 static void flip_bits(struct page_range *range, unsigned long at,
                       unsigned long nr, bool set)
 {
@@ -80,8 +80,8 @@ static void free_bits(struct page_range *range, unsigned long at,
         range->hint = at;
 }
 
-/* The lowest run of nr free pages. When there is none, the free pages right
- * below the frontier, which may be no page at all. */
+/* The lowest run of nr free pages. If there is none, the free pages right below
+ * the frontier (possibly none). */
 static unsigned long find_run(struct page_range *range, unsigned long nr)
 {
     unsigned long start = next_bit(range, range->hint, true);
@@ -124,8 +124,8 @@ static int grow_bitmap(struct page_range *range, unsigned long bits)
     return 0;
 }
 
-/* Make at least nr more pages free at the frontier, or else the bitmap larger:
- * look again after either. */
+/* Make at least nr more pages free at the frontier, or make the bitmap larger.
+ * The caller must search again after either. */
 static int extend(struct page_range *range, unsigned long nr)
 {
     unsigned long at = nr_bits(range);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a guest that cannot go on: a sentence, last words, crash.
+ * The end of a guest that cannot continue: a log line, time to read it, crash.
  *
- * Saying it may itself fail (an assert in the console, a fault in a register
+ * Logging may itself fail (an assert in the console, a fault in a register
  * dump), which ends up here again. So each round does less than the one
- * before: the second one only says its sentence, the third one only dies.
+ * before: the second one only logs its line, the third one only crashes.
  */
 #include "kernel/log.h"
 

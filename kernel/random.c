@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fast key erasure: each block that ChaCha20 makes from the key is cut in two.
- * One half replaces the key before anything is handed out, the other half is
- * the output. The key is used once, so counter and nonce are free: at the
- * start they carry the clocks into the key, later they are zero.
+ * Fast key erasure: each block that ChaCha20 makes from the key is split in
+ * two. One half replaces the key before anything is handed out; the other half
+ * is the output. Each key is used once, so counter and nonce may be anything:
+ * at the start they mix the clocks into the key, later they are zero.
  */
 #include "kernel/random.h"
 
@@ -14,10 +14,10 @@
 /* Intel: a generator that fails ten times in a row is broken. */
 #define DRAW_TRIES 10
 
-/* -Os would call them, and keep the square in memory meanwhile. */
+/* With -Os these would be calls, and the square would be kept in memory. */
 #define INLINE static inline __attribute__((always_inline))
 
-/* The block is a square of 4 x 4 words; one of its rows. */
+/* The block is a square of 4 x 4 words; this is one row. */
 typedef uint32_t row __attribute__((vector_size(16)));
 
 INLINE row rotate(row words, int bits)
@@ -54,7 +54,7 @@ INLINE void skew(row square[4])
     square[3] = __builtin_shufflevector(d, d, 3, 0, 1, 2);
 }
 
-/* RFC 8439, 2.3: ten times columns, then diagonals. Four skews are none. */
+/* RFC 8439, 2.3: columns then diagonals, ten times. Four skews cancel out. */
 void random_block(const uint32_t key[RANDOM_KEY_WORDS], const uint32_t input[4],
                   uint32_t out[RANDOM_BLOCK_WORDS])
 {
@@ -96,8 +96,8 @@ static bool draw(uint64_t *bits)
     return false;
 }
 
-/* The clocks are stirred in even when the CPU's generator works: nobody can
- * inspect that one. */
+/* The clocks are mixed in even if the CPU's generator works, because nobody can
+ * inspect that generator. */
 void random_init(struct random *random)
 {
     uint64_t clocks[2] = {hv_now_ns(), hv_wall_base_ns()};

@@ -16,11 +16,11 @@
 
 struct random {
     uint32_t key[RANDOM_KEY_WORDS];
-    uint8_t pool[32]; /* output; its last `left` bytes not handed out yet, the
-                       * others zeroed */
+    uint8_t pool[32]; /* output; the last `left` bytes are still unused, the
+                       * others are zeroed */
     size_t left;
-    bool seeded; /* false: the CPU has no generator; numbers are guessable
-                  * by who knows the boot time. The caller logs a warning. */
+    bool seeded; /* false: the CPU has no generator; knowing the boot time,
+                  * one can guess the numbers. The caller logs a warning. */
 };
 
 void random_init(struct random *random);
