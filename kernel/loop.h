@@ -94,7 +94,7 @@ void event_stop(struct loop *loop, struct event *event);
  * Timers are called in order of due_ns; those of equal due_ns in any order. */
 void timer_start(struct loop *loop, struct timer *timer, uint64_t due_ns,
                  void (*fn)(struct timer *timer));
-/* The same, but called before ports and tasks. A timer is only one at a time. */
+/* The same, but called before ports and tasks. A timer is one or the other. */
 void alarm_start(struct loop *loop, struct timer *timer, uint64_t due_ns,
                  void (*fn)(struct timer *timer));
 /* Stop a timer or an alarm. */

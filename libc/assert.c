@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a failed assert() calls (newlib's assert.h): one line that says where,
- * then a trap, whose report (xen/pv/traps.c) shows registers and stack and ends
- * the domain. Newlib's own version would link stdio and abort().
+ * A failed assert() calls this (newlib's assert.h): it logs one line that says
+ * where, then traps; the report (xen/pv/traps.c) shows registers and stack and
+ * ends the domain. Newlib's own version would link stdio and abort().
  */
 #include <assert.h>
 

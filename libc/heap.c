@@ -4,15 +4,15 @@
  *
  * Small requests are rounded up to one of a few sizes. A page serves one size;
  * its head has a bit per slot, so allocating and freeing are a bit scan and a
- * bit set, a double free is seen at once, and nothing that a program writes
- * past its block is ever followed as a pointer but the two list links. A page
- * without used slots goes back to kernel/page.h, but for the last of its size.
+ * bit set, and a double free is seen at once. Of what a program may overwrite
+ * past its block, only the two list links are ever followed as pointers. A page
+ * without used slots goes back to kernel/page.h, except the last of its size.
  *
  * Large requests are runs of pages of their own, which start with a head too.
- * A block never lies at the start of a page that has a head, so the head of any
- * block is found by rounding its address down, or for blocks that were asked
- * for with a large alignment, in the page before. A run takes the pages behind
- * it when it is to grow and they are free, so that little is copied.
+ * A block is never at the start of a page that has a head, so the head of any
+ * block is found by rounding its address down or, for blocks allocated with a
+ * large alignment, in the page before. A run that is resized grows into the
+ * pages behind it if they are free, so that little is copied.
  */
 #include "libc/heap.h"
 #include "kernel/log.h"
@@ -27,7 +27,7 @@
 #define MAGIC_SLAB UINT32_C(0x51ab51ab)
 #define MAGIC_RUN  UINT32_C(0x4c415247)
 
-/* Chosen so that a page is filled almost to the end by each. */
+/* Chosen so that slots of each size fill a page almost completely. */
 static const uint16_t sizes[] = {16,  32,  48,  64,  80,  96,   128,  160, 192,
                                  256, 320, 448, 576, 800, 1008, 1344, 2016};
 _Static_assert(array_size(sizes) == HEAP_SIZES, "a list for each size");
@@ -167,7 +167,7 @@ static void small_free(struct heap *heap, struct heap_head *slab, size_t offset)
     if (slab->nr_free++ == 0)
         slab_link(heap, slab);
     /* Keep one empty page per size, so that a program at the edge of a page
-     * does not take and give it for ever. */
+     * does not allocate and free it over and over. */
     if (slab_is_empty(slab) &&
         (slab->next || heap->slabs[slab->size_class] != slab))
         slab_drop(heap, slab);
@@ -207,7 +207,7 @@ static void *large_alloc(struct heap *heap, size_t bytes, size_t lead)
     return (char *)run + lead;
 }
 
-/* The run becomes longer where it is; false: it cannot. */
+/* Extend the run in place; false: not possible. */
 static bool large_grow(struct heap *heap, struct heap_head *run, size_t lead,
                        size_t bytes)
 {
@@ -303,7 +303,7 @@ void *heap_resize(struct heap *heap, void *block, size_t bytes)
         return heap_alloc(heap, bytes);
     have = heap_bytes(block);
     head = head_of(block, &offset);
-    /* Stay where it fits and less than half is wasted. */
+    /* Keep the block if the new size fits and wastes less than half. */
     if (bytes <= have && (bytes > have / 2 || have <= SLOT_BYTES))
         return block;
     if (head->magic == MAGIC_RUN && bytes > have &&

@@ -2,9 +2,9 @@
 /*
  * The heap behind malloc: blocks of any size from the page allocator.
  *
- * Blocks are aligned to 16 bytes. Giving anything back that is no live block of
+ * Blocks are aligned to 16 bytes. Freeing anything that is not a live block of
  * a heap (freed before, never handed out, in the middle of one) is our own
- * error: panic with a sentence.
+ * error: it panics with a clear message.
  */
 #ifndef LIBC_HEAP_H
 #define LIBC_HEAP_H
@@ -33,10 +33,10 @@ void *heap_aligned(struct heap *heap, size_t alignment, size_t bytes);
 void *heap_resize(struct heap *heap, void *block, size_t bytes);
 void heap_free(struct heap *heap, void *block);
 
-/* Give the empty pages back that are kept for the next block of their size. */
+/* Free the empty pages that are kept for the next block of their size. */
 void heap_trim(struct heap *heap);
 
-/* What a block has room for: at least what was asked for. */
+/* The usable size of a block: at least what was asked for. */
 size_t heap_bytes(const void *block);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * newlib's system layer: what the C library asks of this system.
+ * newlib's system layer: what the C library needs from this system.
  *
- * An image with an app_main has stdout and stderr, which are the console, and
- * nothing else: no stdin to wait on, no file (syscalls.c). An image with a main
- * has descriptors: the console, files and sockets, as far as it uses them
+ * An image with an app_main has only stdout and stderr, which are the console:
+ * no stdin to wait for, no files (syscalls.c). An image with a main has
+ * descriptors: the console, files and sockets, as far as it uses them
  * (program.c). malloc is our own (malloc.c).
  *
- * What is not provided does not link, or returns -1 with errno ENOSYS and says
- * so once in the log.
+ * Calls that are not provided do not link, or return -1 with errno ENOSYS and
+ * log that once.
  */
 #ifndef LIBC_LIBC_H
 #define LIBC_LIBC_H
@@ -17,16 +17,16 @@ struct console;
 struct heap;
 struct pages;
 
-/* Before the first use of malloc or stdio. `finish` ends the guest: it is
- * where exit() arrives after stdio was flushed. */
+/* Call before the first use of malloc or stdio. `finish` ends the guest: exit()
+ * calls it after stdio was flushed. */
 void libc_init(struct pages *pages, struct console *console,
                void (*finish)(int status));
 
-/* The guest's end, whatever program it runs. */
+/* End the guest, whatever program it runs. */
 _Noreturn void libc_end(int status);
 
-/* Memory that malloc holds, bytes: in use by callers, and taken from the page
- * allocator for it. */
+/* Bytes of memory that malloc has: in use by callers, and taken from the page
+ * allocator in all. */
 struct libc_heap {
     unsigned long used_bytes, held_bytes;
     unsigned long failures; /* requests answered with NULL */

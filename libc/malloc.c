@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * malloc and its relatives: the C library's names for the one heap there is.
- * newlib itself calls the ones with _r, which are the same here: there is one
+ * malloc and its relatives: the C library's names for the one heap.
+ * newlib itself calls the ones with _r, which do the same, as there is only one
  * thread. A program with a main replaces the weak ones: see posix_malloc.c.
  */
 #include "libc/heap.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls newlib makes downwards (newlib's libc manual, "Syscalls"), as they
- * are for an image that has its own loop and no descriptors: output goes to the
- * console, exit ends the guest. What else stdio asks for fails with ENOSYS, and
- * the first such call of each kind is logged, so that a program that needs it
- * does not fail in silence.
+ * The system calls that newlib makes (newlib's libc manual, "Syscalls"), for an
+ * image that has its own loop and no descriptors: output goes to the console,
+ * exit ends the guest. All other calls of stdio fail with ENOSYS, and the first
+ * call of each kind is logged, so that a program that needs it does not fail
+ * silently.
  *
  * The weak ones are replaced in a program with a main: see program.c.
  */
@@ -63,13 +63,13 @@ weak _READ_WRITE_RETURN_TYPE read(int fd, void *bytes, size_t len)
 weak off_t lseek(int fd, off_t offset, int whence)
 {
     (void)fd, (void)offset, (void)whence;
-    errno = ESPIPE; /* the console is no file */
+    errno = ESPIPE; /* the console cannot seek */
     return -1;
 }
 
 weak int close(int fd)
 {
-    return isatty(fd) - 1; /* 0, or -1 and it has said why */
+    return isatty(fd) - 1; /* 0, or -1 with errno set */
 }
 
 weak int isatty(int fd)

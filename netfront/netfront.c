@@ -2,22 +2,22 @@
 /*
  * The network frontend's data path.
  *
- * Events, looks, sends and releases only start a task. The task does all the
- * work there is, once a turn: collect transmit responses, hand up received
+ * Events, polls, sends and releases only start a task. The task does all the
+ * work, once a turn: collect transmit responses, hand up received
  * frames (at most RX_BUDGET slots, so that timers are not starved), post free
  * pages, show both rings to the backend, and notify it where it asked for that.
  *
- * Receive: a page is in one hand at a time (enum netfront_holder). On its way
- * to the backend the permission is given, on its way back it is withdrawn
- * before anybody looks at the page. Neither costs a hypercall. What its owner
- * may have written to is wiped when it is released.
+ * Receive: a page has one holder at a time (enum netfront_holder). Permission
+ * is given when the page goes to the backend, and withdrawn when it is back,
+ * before anybody reads it. Neither costs a hypercall. Parts that the owner may
+ * have written to are wiped when the page is released.
  * Transmit: a pool page is granted read-only while the device is open; frames
  * are copied in, and nothing is ever read back from it.
  *
  * Nothing from the backend is used as an index. A receive response belongs to
  * the request in the same slot (netif.h, "rx response", NOTE) and must repeat
- * its id; a transmit response must name a buffer in flight. What breaks that
- * is the end of the connection; a bad frame is only dropped.
+ * its id; a transmit response must name a buffer in flight. A violation ends
+ * the connection; a bad frame is only dropped.
  */
 #include "netfront/netfront_priv.h"
 #include "xen/hv.h"
@@ -25,7 +25,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* Receive slots looked at in one turn: a few hundred microseconds of work. */
+/* Receive slots handled in one turn: a few hundred microseconds of work. */
 #define RX_BUDGET 64
 
 /* Extra info slots in one frame: each type there is, once (netif.h). */
@@ -39,8 +39,8 @@
 
 #define TX_BUFFER_HALF (XEN_PAGE_SIZE / 2) /* holds a frame of MTU 1500 */
 
-/* The backend broke the protocol. It is told, and the owner hears of it, when
- * the loop comes to it; from here on nothing of the queue is used. */
+/* The backend broke the protocol. It and the owner are told later, from the
+ * loop; nothing of the queue is used from here on. */
 static void queue_fail(struct netfront_queue *q, const char *what,
                        unsigned number)
 {
@@ -58,8 +58,8 @@ static void queue_wake(struct netfront_queue *q)
 
 /* ---- Pages */
 
-/* Bind a fresh page to a reference. While this device's backends sit on as many
- * pages as the receive pool has, they get no more of our memory. */
+/* Bind a fresh page to a reference. While this device's backends still hold as
+ * many pages as the receive pool has, they get no more of our memory. */
 static int page_take(struct netfront_queue *q, struct netfront_page *page)
 {
     struct netfront *nf = q->nf;
@@ -138,8 +138,8 @@ static void rx_refill(struct netfront_queue *q)
 
 /* ---- Receive: frames from the backend */
 
-/* The frame is not wanted: its pages so far are free at once, so that even an
- * endless chain holds none. */
+/* Drop the frame: its pages so far are free at once, so that even an endless
+ * chain holds none. */
 static void rx_drop(struct netfront_rx *rx)
 {
     for (unsigned i = 0; i < rx->frame.nr_frags; i++)
@@ -167,7 +167,7 @@ static void rx_hand_up(struct netfront_queue *q)
     nf->owner.receive(nf->owner.arg, &rx->frame);
 }
 
-/* Begin with no frame: the pieces that are beyond nr_frags do not count. */
+/* Start with an empty frame: fragments beyond nr_frags do not count. */
 static void rx_frame_reset(struct netfront_rx *rx)
 {
     rx->frame.bytes = 0;
@@ -191,8 +191,8 @@ static void rx_frame_end(struct netfront_queue *q)
     rx_frame_reset(rx);
 }
 
-/* What an extra info slot says about the frame. We offered none of what these
- * are for; a hash may be ignored, the others change what the frame means. */
+/* Handle an extra info slot. We offered none of the features it could be for; a
+ * hash may be ignored, the others change what the frame means. */
 static void rx_extra(struct netfront_queue *q, unsigned buffer,
                      const netif_rx_response_t *response)
 {
@@ -215,7 +215,7 @@ static void rx_extra(struct netfront_queue *q, unsigned buffer,
         rx_frame_end(q);
 }
 
-/* Is this piece a piece of a frame? */
+/* Is this a valid fragment of a frame? */
 static bool rx_is_good(const struct netfront_rx *rx,
                        const netif_rx_response_t *response)
 {
@@ -266,7 +266,7 @@ static void rx_data(struct netfront_queue *q, unsigned buffer,
 }
 
 /* The backend answered but still holds the page (docs/hardening.md, A8): leave
- * it to them, for as long as they like, and go on with another page. */
+ * the page to it for as long as it likes, and go on with another one. */
 static int rx_replace(struct netfront_queue *q, unsigned buffer)
 {
     q->nf->stats.rx_errors++;
@@ -304,7 +304,7 @@ static bool rx_take(struct netfront_queue *q)
     return true;
 }
 
-/* Hand up what is there. True: the budget is used up and there may be more. */
+/* Hand up received frames. True: the budget is used up; there may be more. */
 static bool rx_run(struct netfront_queue *q)
 {
     for (unsigned budget = RX_BUDGET; q->running && budget; budget--)
@@ -385,8 +385,8 @@ static void tx_collect(struct netfront_queue *q)
     }
 }
 
-/* How many more answers make it worth while to tell the sender that waits: it
- * is not woken for every frame. */
+/* How many more answers are needed before a waiting sender is told: it is not
+ * woken for every frame. */
 static unsigned tx_missing(const struct netfront_tx *tx)
 {
     unsigned enough = tx->nr_buffers / 4;
@@ -396,7 +396,7 @@ static unsigned tx_missing(const struct netfront_tx *tx)
     return tx->nr_free < enough ? enough - tx->nr_free : 0;
 }
 
-/* Collect, and tell the sender that waits when there is room again. */
+/* Collect answers, and tell a waiting sender when there is room again. */
 static void tx_run(struct netfront_queue *q)
 {
     struct netfront_tx *tx = &q->tx;
@@ -408,8 +408,8 @@ static void tx_run(struct netfront_queue *q)
     q->nf->owner.sendable(q->nf->owner.arg);
 }
 
-/* Be woken if a sender waits; nobody else needs to know that a frame was sent,
- * so no other event is asked for. True: there is room now. */
+/* Ask for an event if a sender waits; nobody else needs to know that a frame
+ * was sent, so ask for no other. True: there is room now. */
 static bool tx_arm(struct netfront_tx *tx)
 {
     unsigned missing = tx_missing(tx);
@@ -419,7 +419,7 @@ static bool tx_arm(struct netfront_tx *tx)
 
 /* ---- Transmit: requests */
 
-/* Where in the pieces the next byte to send is. */
+/* The position of the next byte to send within the pieces. */
 struct cursor {
     const struct netfront_piece *piece;
     size_t offset;
@@ -443,8 +443,8 @@ static void copy(struct cursor *from, uint8_t *to, size_t bytes)
     }
 }
 
-/* Put one frame into as many slots as it needs. The first slot tells the size
- * of the whole frame, the others their own (netif.h, "Guest transmit"). */
+/* Put one frame into as many slots as it needs. The first slot has the size of
+ * the whole frame, the others their own (netif.h, "Guest transmit"). */
 static void tx_put(struct netfront_tx *tx, const struct netfront_piece *pieces,
                    size_t frame_bytes, unsigned flags)
 {
@@ -551,7 +551,7 @@ static void tx_close(struct netfront_queue *q)
 
 /* ---- The queue */
 
-/* Show the backend what was put. True: it wants to be notified. */
+/* Show the backend the new requests. True: it wants to be notified. */
 static bool ring_show(struct ring *ring)
 {
     return ring->req_prod != ring->req_pushed && ring_push(ring);
@@ -574,8 +574,8 @@ static void queue_show(struct netfront_queue *q)
         queue_notify(q, q->tx_port);
 }
 
-/* The turn's work. What the callbacks in it send and release is shown at its
- * end: that needs no turn of its own. */
+/* The turn's work. What the callbacks send and release is shown at its end, so
+ * that needs no turn of its own. */
 static void queue_work(struct task *task)
 {
     struct netfront_queue *q = container_of(task, struct netfront_queue, work);
@@ -637,7 +637,7 @@ static void ports_close(struct netfront_queue *q)
     q->rx_port = q->tx_port = 0;
 }
 
-/* A part of the memory that there is now. */
+/* A share of the memory that is available now. */
 static unsigned share(const struct netfront_queue *q, unsigned part,
                       unsigned min, unsigned max)
 {
@@ -689,7 +689,7 @@ void netfront_queue_start(struct netfront_queue *q)
 void netfront_queue_close(struct netfront_queue *q)
 {
     if (q->running)
-        tx_collect(q); /* nobody has asked for a while */
+        tx_collect(q); /* not collected for a while */
     if (q->listening) {
         event_stop(q->nf->loop, &q->rx_event);
         if (q->tx_port != q->rx_port)
@@ -721,7 +721,7 @@ void netfront_queue_init(struct netfront_queue *q, struct netfront *nf)
 
 /* ---- Receive: pages back from the owner */
 
-/* A page that outlived its connection is of no use to the next one. */
+/* A page that outlived its connection is not used by the next one. */
 static void rx_retire(struct netfront_queue *q, unsigned buffer)
 {
     page_free(q->nf->pages, q->rx.buffers[buffer].data, 1);
@@ -730,8 +730,8 @@ static void rx_retire(struct netfront_queue *q, unsigned buffer)
         q->nf->stats.rx_errors++; /* the pool is smaller until the next open */
 }
 
-/* What the owner wrote is not for the backend: lwIP, for one, keeps pointers in
- * the headers of fragments. */
+/* The backend must not see what the owner wrote: lwIP, for one, keeps pointers
+ * in the headers of fragments. */
 static void rx_wipe(struct netfront_rx *rx, unsigned buffer)
 {
     memset((uint8_t *)rx->buffers[buffer].data + rx->pieces[buffer].offset, 0,

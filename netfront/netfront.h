@@ -8,8 +8,8 @@
  *     netfront_send(...) a whole frame, copied into the transmit pool
  *       -> link(down)    the backend left; when it comes back: link(up)
  *
- * Memory. Receive and transmit pools are pages that are granted to the backend
- * once, by references that stay bound to them. A received page is private
+ * Memory. The pages of both pools, receive and transmit, are granted to the
+ * backend once, by references that stay bound. A received page is private
  * before receive() sees it (the permission was withdrawn) and is given to the
  * backend again when its owner releases it; so a hostile backend cannot change
  * a frame that is being parsed. Nothing else of the guest is ever granted.
@@ -24,8 +24,8 @@
 
 /* A frame is at most this many pages long (XEN_NETIF_NR_SLOTS_MIN, netif.h). */
 #define NETFRONT_FRAGS_MAX 18
-/* The largest frame either way without segmentation offload: 64 KiB - 1 is
- * what a backend with scatter-gather takes (netif.h); MTU_MAX from it. */
+/* The largest frame either way without segmentation offload: a backend with
+ * scatter-gather takes 64 KiB - 1 (netif.h). MTU_MAX follows from it. */
 #define NETFRONT_FRAME_MAX 65535
 #define NETFRONT_MTU_MIN   68 /* RFC 791: every link carries 68 bytes */
 #define NETFRONT_MTU_MAX   65521
@@ -44,8 +44,8 @@ struct netfront_frag {
 struct netfront_frame {
     uint32_t bytes; /* sum of the pieces */
     uint16_t nr_frags;
-    /* The TCP/UDP checksum was checked (by the sender's NIC, or the frame
-     * never left the host): do not check it. */
+    /* The TCP/UDP checksum need not be checked: hardware has done so, or the
+     * frame never left the host. */
     bool checksum_good;
     /* The checksum field holds only the pseudo-header's sum (the frame comes
      * from this host). Implies checksum_good. */
@@ -57,10 +57,10 @@ struct netfront_owner {
     /* Up: netfront_info() is valid. Down: nothing is sent or received; pages
      * held by the owner may still be released as usual. */
     void (*link)(void *arg, bool up);
-    /* A frame arrived. The owner now owns each piece and must
-     * netfront_release() each of them once, soon (they are the receive pool).
-     * It may write to a piece, but not to what lies around it in its page.
-     * `frame` itself is valid only during the call. */
+    /* A frame arrived. The owner now owns each piece and must release each
+     * once with netfront_release(), soon (they are the receive pool). It may
+     * write to a piece, but not to the rest of its page. `frame` itself is
+     * valid only during the call. */
     void (*receive)(void *arg, const struct netfront_frame *frame);
     /* netfront_send said -XEN_EAGAIN before; there is room again. */
     void (*sendable)(void *arg);
@@ -76,21 +76,21 @@ struct netfront_info {
     uint32_t tx_frame_max; /* largest frame netfront_send takes now, bytes */
 };
 
-/* Begin the handshake for device/vif/INDEX. Pools are sized by the memory that
- * is available (netfront_priv.h, "How many buffers"). NULL: no memory (logged).
+/* Begin the handshake for device/vif/INDEX. Pool sizes depend on the available
+ * memory (netfront_priv.h, "How many buffers"). NULL: no memory (logged).
  */
 struct netfront *netfront_create(unsigned index, struct loop *loop,
                                  struct pages *pages, struct gnttab *gt,
                                  struct xs *xs,
                                  const struct netfront_owner *owner);
-/* Close the device, free everything; the owner is not called any more. Pages
- * still with the owner are freed when they are released, as before. Not to be
- * called from the owner's callbacks. */
+/* Close the device and free everything; the owner is not called any more. Pages
+ * still with the owner must be released as before, and are freed then. Not to
+ * be called from the owner's callbacks. */
 void netfront_destroy(struct netfront *nf);
 
 const struct netfront_info *netfront_info(const struct netfront *nf);
 
-/* Receive-pool pages there are; buffer indices are below this. Constant. */
+/* Number of receive-pool pages; buffer indices are below this. Constant. */
 unsigned netfront_buffers(const struct netfront *nf);
 
 /* A piece to send, anywhere in memory; it is copied before the call returns. */
@@ -99,9 +99,9 @@ struct netfront_piece {
     size_t bytes;
 };
 
-/* Queue one frame. checksum_blank: the TCP/UDP checksum field holds the
- * pseudo-header's sum and the rest is left to the other side (only when
- * netfront_info() allows it). The backend is notified once a turn, not once a
+/* Queue one frame. checksum_blank: the TCP/UDP checksum field holds the sum of
+ * the pseudo-header and the other side completes it (only if netfront_info()
+ * allows it). The backend is notified once a turn, not once a
  * frame. -XEN_EAGAIN: no room now, sendable() will tell. -XEN_ENODEV: link is
  * down. -XEN_E2BIG: larger than tx_frame_max. -XEN_EINVAL: shorter than an
  * ethernet header. */
@@ -109,15 +109,15 @@ must_check int netfront_send(struct netfront *nf,
                              const struct netfront_piece *pieces, unsigned nr,
                              bool checksum_blank);
 
-/* Look at the rings although no event came, soon. Call it now and then: an
- * event that the backend never sent delays frames until then, not for ever. A
- * frame can come at any time, so this takes a clock that never rests; who has
- * one anyway spares the guest another. */
+/* Poll the rings soon, even without an event. Call it now and then, so that an
+ * event that the backend never sent delays frames only until then. Frames can
+ * come at any time, so this needs a timer that always runs; it is the caller's
+ * because the caller has one anyway. */
 void netfront_look(struct netfront *nf);
 
-/* Give a received page back to the pool. Assert: it was out. written: the piece
- * may have been written to; it is wiped before the backend gets the page again,
- * which is to see nothing of ours. */
+/* Give a received page back to the pool. Assert: it was handed up. written: the
+ * piece may have been written to; it is wiped before the backend gets the page
+ * again, because the backend must see no data of ours. */
 void netfront_release(struct netfront *nf, unsigned buffer, bool written);
 
 struct netfront_stats {
@@ -127,10 +127,10 @@ struct netfront_stats {
     uint64_t tx_frames, tx_bytes; /* taken by netfront_send */
     uint64_t tx_dropped; /* of these: by the backend, or not answered by it */
     uint64_t tx_errors;  /* of these: refused by the backend */
-    uint64_t tx_full;    /* times that there was no room */
+    uint64_t tx_full;    /* times there was no room */
     uint64_t events, notifies; /* from and to the backend */
     uint64_t reconnects;
-    uint64_t broken; /* times that the backend broke the protocol */
+    uint64_t broken; /* protocol violations of the backend */
 };
 void netfront_stats(const struct netfront *nf, struct netfront_stats *stats);
 

@@ -17,10 +17,10 @@
 /* A ring is one page: (4096 - 64) / 8 or / 12 bytes, cut to a power of two. */
 #define NETFRONT_SLOTS 256u
 
-/* How many buffers: a part of the memory there is, so that a guest of 2 MB
- * keeps most of it and a large one fills the rings. The most there will ever
- * be is decided when the device is made; a connection that opens while memory
- * is shorter does with fewer. */
+/* How many buffers: a share of the available memory, so that a guest of 2 MB
+ * keeps most of it and a large one can fill the rings. The maximum is decided
+ * when the device is made; a connection that opens when less memory is free
+ * uses fewer. */
 #define NETFRONT_RX_SHARE     8u  /* an eighth */
 #define NETFRONT_RX_MIN       20u /* one frame of NETFRONT_FRAGS_MAX, and 2 */
 #define NETFRONT_RX_MAX       NETFRONT_SLOTS
@@ -34,10 +34,10 @@ struct netfront_page {
     grant_ref_t ref; /* GNTTAB_NONE: not bound */
 };
 
-/* In whose hands a receive page is. */
+/* Who holds a receive page. */
 enum netfront_holder {
     RX_OURS,    /* free, or a piece of the frame being put together */
-    RX_BACKEND, /* posted in a ring slot; only now the backend may write it */
+    RX_BACKEND, /* posted in a ring slot; only then may the backend write it */
     RX_OWNER,   /* handed up, not released yet */
 };
 
@@ -48,11 +48,11 @@ enum netfront_expect { RX_FIRST, RX_EXTRA, RX_MORE };
 struct netfront_rx {
     struct ring ring;
     struct netfront_page ring_page;
-    unsigned nr_buffers; /* at most; those without a page are not in use */
+    unsigned nr_buffers; /* maximum; those without a page are not in use */
     struct netfront_page buffers[NETFRONT_RX_MAX];
     uint8_t holder[NETFRONT_RX_MAX]; /* enum netfront_holder */
     struct {
-        uint16_t offset, bytes; /* of what was handed up in it */
+        uint16_t offset, bytes; /* of the piece handed up */
     } pieces[NETFRONT_RX_MAX];
     uint16_t posted[NETFRONT_SLOTS]; /* the buffer in each ring slot */
     uint16_t free[NETFRONT_RX_MAX];  /* a stack: the warmest page first */
@@ -61,7 +61,7 @@ struct netfront_rx {
     struct netfront_frame frame;
     enum netfront_expect expect;
     bool more;       /* its last data response had NETRXF_more_data */
-    bool drop;       /* something was wrong with it: skip to its end */
+    bool drop;       /* it was invalid: skip to its end */
     unsigned extras; /* extra info slots it had */
 };
 
@@ -107,9 +107,9 @@ struct netfront {
     struct netfront_stats stats;
     struct netfront_queue queue;
     bool link;      /* the owner was told that the link is up */
-    bool destroyed; /* by its owner, who hears no more of it */
+    bool destroyed; /* by its owner, who gets no more callbacks */
     bool stopped;   /* destroyed, and xenbus is done with it */
-    /* xenstore's keys as they were read last: */
+    /* The xenstore keys as last read: */
     struct xenbus_key keys[7];
     uint32_t rx_copy, sg, split, no_csum_ipv4, csum_ipv6, mtu;
     char mac[sizeof("00:16:3e:00:00:00")];
@@ -120,15 +120,15 @@ struct netfront {
 /* Decide how many buffers there will be; once. */
 void netfront_queue_init(struct netfront_queue *q, struct netfront *nf);
 
-/* Make rings, pools and ports; frames of up to frame_bytes are to be sent. On
- * error nothing is left. */
+/* Make rings, pools and ports, for sending frames of up to frame_bytes. Leaves
+ * nothing behind on error. */
 must_check int netfront_queue_open(struct netfront_queue *q,
                                    size_t frame_bytes);
 /* The largest frame that an open queue can send. */
 uint32_t netfront_queue_frame_max(const struct netfront_queue *q);
 /* Both ends are connected: let data flow. */
 void netfront_queue_start(struct netfront_queue *q);
-/* End all of it. Frames not yet answered are counted as dropped. */
+/* Free all of it. Frames not yet answered are counted as dropped. */
 void netfront_queue_close(struct netfront_queue *q);
 
 /* ---- netfront_xs.c */

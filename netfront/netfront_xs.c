@@ -2,17 +2,17 @@
 /*
  * The network frontend's control path: from xenstore to a link and back.
  *
- * xen/bus/xenbus.h drives; this file says what a vif reads, publishes and does
- * at each step. Everything that depends on the backend is decided anew at each
- * open, because the backend that comes back may be another one.
+ * xen/bus/xenbus.h drives it; this file has what a vif reads, publishes and
+ * does at each step. Everything that depends on the backend is decided anew at
+ * each open, because the backend that comes back may be another one.
  *
  *   our node (toolstack)     mac, mtu
  *   backend's node           feature-*
  *   our node (we)            {tx,rx}-ring-ref, event-channel*, request-rx-copy,
  *                            feature-*
  *
- * feature-gso-* is neither offered nor used, and there is one queue: then the
- * keys stand in the device's own node (netif.h, "Multiple transmit and receive
+ * feature-gso-* is neither offered nor used. With one queue the keys are in the
+ * device's own node (netif.h, "Multiple transmit and receive
  * queues").
  */
 #include "netfront/netfront_priv.h"
@@ -23,7 +23,7 @@
 
 #define MTU_DEFAULT 1500 /* netif.h, "MTU" */
 
-/* What goes around the MTU's bytes: the ethernet header, and a VLAN's tag if
+/* Bytes of a frame on top of the MTU: the ethernet header, and a VLAN tag if
  * the owner adds one. */
 #define HEADER_BYTES 14u
 #define TAG_BYTES    4u
@@ -84,7 +84,7 @@ static int hex_digit(char c)
     return -1;
 }
 
-/* "00:16:3e:00:00:01", and nothing but that. */
+/* Accepts "00:16:3e:00:00:01" and no other form. */
 static bool mac_parse(const char *text, uint8_t mac[6])
 {
     for (unsigned i = 0; i < 6; i++, text += 3) {
@@ -109,8 +109,8 @@ static int mac_learn(struct netfront *nf)
     return -XEN_EINVAL;
 }
 
-/* Also what is possible at all without the copying kind of receive: a backend
- * that flips pages instead has not been built for many years. */
+/* Also fails without copying receive (feature-rx-copy): no backend that flips
+ * pages instead has been built for many years. */
 static int features_learn(struct netfront *nf)
 {
     struct netfront_info *info = &nf->info;
@@ -135,8 +135,8 @@ static uint32_t mtu_wanted(struct netfront *nf)
     return MTU_DEFAULT;
 }
 
-/* The largest frame to send: as large as wanted, as far as the backend's slots
- * and our pool allow it. */
+/* The largest frame to send: as large as wanted, within what the slots of the
+ * backend and our pool allow. */
 static void limits_learn(struct netfront *nf, uint32_t mtu)
 {
     struct netfront_info *info = &nf->info;
