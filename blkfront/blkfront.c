@@ -2,23 +2,23 @@
 /*
  * The block frontend's data path.
  *
- * Accepted requests stand in one list, oldest first. `unsent` is where sending
- * goes on: it cuts requests into parts, one for each ring slot, of as many
+ * Accepted requests are in one list, oldest first. `unsent` is the next one to
+ * send. Sending cuts requests into parts, one per ring slot, of as many
  * segments as the backend takes, joins small ones that continue one another,
- * and never passes a flush. One task does all the work there is, once a turn:
- * collect answers, send, show, notify. A list that is in order is also what a
- * reconnect needs: it sends from its beginning.
+ * and never passes a flush. One task does all the work, once a turn: collect
+ * answers, send, show, notify. A reconnect needs the list in order as well: it
+ * sends again from the list's start.
  *
  * A page is shared as long as a connection lasts, and data is copied: a write
- * when its part is sent, a read when that is answered, once, and before its
- * owner sees it. So the backend can change nothing that anybody looks at, and
- * the permission need not be withdrawn in between. That is what persistent
- * grants are (blkif.h, note 7), and works with backends that have none. Buffers
- * are for owners to whom the copy matters more than this privacy.
+ * when its part is sent, a read when its part is answered, once, and before the
+ * owner sees it. So the backend cannot change data in use, and the permission
+ * need not be withdrawn in between. These are persistent grants (blkif.h, note
+ * 7), and they also work with backends that have none. Buffers are for owners
+ * to whom the cost of the copy matters more than this privacy.
  *
- * A backend that is gone may still be writing to pages of ours. Each page is
- * made private again before the next connection has it; one that cannot be is
- * left behind, and while it is an owner's buffer, which cannot, nothing is
+ * A backend that is gone may still be writing to our pages. Each page is made
+ * private again before the next connection uses it. A pool page for which this
+ * fails is left behind; while it fails for an owner's buffer, nothing is
  * sent.
  */
 #include "blkfront/blkfront_priv.h"
@@ -34,8 +34,8 @@ _Static_assert(sizeof(union blkif_sring_entry) * BLKFRONT_PARTS_MAX <
                    BLKFRONT_RING_PAGES_MAX * XEN_PAGE_SIZE,
                "the largest ring has a slot for every part");
 
-/* The backend broke the protocol. It is told, and the owner hears of it, when
- * the loop comes to it; from here on nothing of the queue is used. */
+/* The backend broke the protocol. It and the owner are told later, from the
+ * loop; nothing of the queue is used from here on. */
 static void queue_fail(struct blkfront_queue *q, const char *what,
                        uint64_t number)
 {
@@ -86,8 +86,8 @@ static bool ref_withdraw(struct blkfront *bf, grant_ref_t *ref)
     return true;
 }
 
-/* While this device's backends sit on as many pages as the pool has, they get
- * no more of our memory. */
+/* While this device's backends still hold as many pages as the pool has, they
+ * get no more of our memory. */
 static bool is_hoarded(const struct blkfront_queue *q)
 {
     return q->bf->hoard.nr > q->nr_pool;
@@ -109,7 +109,7 @@ static int page_renew(struct blkfront_queue *q, struct blkfront_page *page)
     return ref_give(bf, page->data, &page->ref);
 }
 
-/* A smaller pool than planned will do. */
+/* A smaller pool than planned is enough. */
 static int pool_open(struct blkfront_queue *q)
 {
     int error = 0;
@@ -231,9 +231,9 @@ void blkfront_buffer_free(struct blkfront *bf, void *data)
     blkfront_free_if_unused(bf);
 }
 
-/* ---- A request's data: where in its pieces the next byte is. */
+/* ---- A request's data: the position of the next byte in its pieces. */
 
-/* To the next byte there is; not past the end of the pieces. */
+/* Advance to the next existing byte, but not past the end of the pieces. */
 static char *cursor_settle(struct blkfront_cursor *at, size_t *left)
 {
     while (at->offset == at->piece->bytes) {
@@ -339,7 +339,7 @@ static unsigned request_age_s(struct blkfront_queue *q,
     return (unsigned)((loop_now(q->bf->loop) - r->since_ns) / NS_PER_S);
 }
 
-/* Answer it: it is its owner's again. */
+/* Answer the request: it belongs to its owner again. */
 static void request_end(struct blkfront_queue *q, struct blkfront_request *r)
 {
     request_remove(q, r);
@@ -353,7 +353,7 @@ static void request_end(struct blkfront_queue *q, struct blkfront_request *r)
     r->done(r);
 }
 
-/* The last of it was sent, or nothing more is to be. */
+/* All of it was sent, or nothing more will be. */
 static void request_sent(struct blkfront_queue *q, struct blkfront_request *r)
 {
     r->stage = BLKFRONT_SENT;
@@ -362,7 +362,7 @@ static void request_sent(struct blkfront_queue *q, struct blkfront_request *r)
         request_end(q, r);
 }
 
-/* Can this disk do it? */
+/* Can this disk serve the request? */
 static int request_check(const struct blkfront *bf,
                          const struct blkfront_request *r)
 {
@@ -428,7 +428,7 @@ static void part_deliver(struct blkfront_queue *q, struct blkfront_part *part)
     for (uint16_t i = part->pages; i != BLKFRONT_NONE; i = q->pool[i].next) {
         struct blkfront_page *page = &q->pool[i];
 
-        /* None: it held indirect segments. */
+        /* No bytes if the page held indirect segments. */
         cursor_copy(&page->at, page->data, page->bytes, true);
     }
 }
@@ -442,13 +442,13 @@ static void part_put(struct blkfront_queue *q, const void *request,
 
 /* ---- Sending data */
 
-/* A part while it is put together. */
+/* A part under construction. */
 struct build {
     struct blkfront_queue *q;
     struct blkfront_part *part;
-    struct blkfront_request *request; /* the last of the part's so far */
+    struct blkfront_request *request; /* the part's last one so far */
     struct blkfront_cursor at;        /* in it */
-    uint16_t *tail;                   /* of the part's list of pages */
+    uint16_t *tail;                   /* end of the part's page list */
 };
 
 static struct blkfront_page *build_page(struct build *b)
@@ -471,8 +471,8 @@ static void segment_set(struct blkif_request_segment *segment, grant_ref_t ref,
     segment->last_sect = (uint8_t)((offset + bytes) / BLKFRONT_UNIT - 1);
 }
 
-/* A segment in a buffer of the owner's. 0: the next bytes are in none, or not
- * in whole sectors. */
+/* Add a segment that is in an owner's buffer. 0: the next bytes are in no
+ * buffer, or are not whole sectors. */
 static size_t build_in_place(struct build *b,
                              struct blkif_request_segment *segment)
 {
@@ -493,7 +493,7 @@ static size_t build_in_place(struct build *b,
     return bytes;
 }
 
-/* A segment in a page of the pool. 0: there is none left. */
+/* Add a segment in a page of the pool. 0: no page is left. */
 static size_t build_copied(struct build *b,
                            struct blkif_request_segment *segment)
 {
@@ -516,8 +516,8 @@ static size_t build_copied(struct build *b,
     return bytes;
 }
 
-/* The next request goes on where this one ends, and may be in its part. What
- * is rarely so is asked first. */
+/* The next request starts where this one ends and may go in the same part. The
+ * condition that is most rarely true is tested first. */
 static bool is_continued(const struct blkfront *bf,
                          const struct blkfront_request *r)
 {
@@ -529,7 +529,7 @@ static bool is_continued(const struct blkfront *bf,
            !request_check(bf, next);
 }
 
-/* Is there anything to send? Goes on to the next request where that may be. */
+/* Is there more to send? Moves to the next request if that may be joined. */
 static bool build_has_more(struct build *b)
 {
     struct blkfront_request *r = b->request;
@@ -566,8 +566,8 @@ static unsigned build_segments(struct build *b,
     return nr;
 }
 
-/* The rings's slots must not show what was on our stack: zero them, with what
- * lies between the fields. */
+/* Ring slots must not show what was on our stack: zero them, padding
+ * included. */
 static unsigned put_direct(struct build *b, uint64_t sector)
 {
     struct blkfront_queue *q = b->q;
@@ -610,8 +610,8 @@ static unsigned put_indirect(struct build *b, uint64_t sector)
     return nr;
 }
 
-/* Is there more than fits into a slot? As far as can be told by a look at so
- * many requests. */
+/* Is there more than fits into a slot? Only a limited number of requests is
+ * examined. */
 static bool is_indirect(struct blkfront_queue *q,
                         const struct blkfront_request *r)
 {
@@ -630,7 +630,7 @@ static bool is_indirect(struct blkfront_queue *q,
     return nr > max || bytes > max * XEN_PAGE_SIZE;
 }
 
-/* Send as much of it as one slot takes. False: there are no pages. */
+/* Send as much as one slot takes. False: no pages are free. */
 static bool data_put(struct blkfront_queue *q, struct blkfront_request *r)
 {
     uint64_t sector = (r->offset + r->sent) / BLKFRONT_UNIT;
@@ -685,7 +685,7 @@ static void flush_put(struct blkfront_queue *q, struct blkfront_request *r)
     r->stage = BLKFRONT_FLUSHING;
 }
 
-/* When all that was sent is answered: flush, if there is anything to flush. */
+/* Once all sent requests are answered: flush, if there is anything to flush. */
 static bool flush_step(struct blkfront_queue *q, struct blkfront_request *r)
 {
     if (q->nr_free_parts < q->nr_parts)
@@ -701,7 +701,7 @@ static bool flush_step(struct blkfront_queue *q, struct blkfront_request *r)
     return true;
 }
 
-/* It said that it can, and now that it cannot (blkif.h, feature-barrier). */
+/* The backend announced flushes but refuses them (blkif.h, feature-barrier). */
 static void flush_refused(struct blkfront_queue *q)
 {
     struct blkfront *bf = q->bf;
@@ -736,7 +736,7 @@ static void flush_answered(struct blkfront_queue *q, struct blkfront_request *r,
 static bool data_step(struct blkfront_queue *q, struct blkfront_request *r)
 {
     if (!r->sent && !r->error)
-        r->error = request_check(q->bf, r); /* the disk may be another one */
+        r->error = request_check(q->bf, r); /* the disk may have changed */
     if (r->error || (r->sent == r->bytes && !(r->flags & BLKFRONT_THROUGH)))
         request_sent(q, r);
     else if (r->sent == r->bytes)
@@ -750,7 +750,7 @@ static bool data_step(struct blkfront_queue *q, struct blkfront_request *r)
     return true;
 }
 
-/* One step of the first request that is not sent. False: not now. */
+/* One step for the first unsent request. False: not possible now. */
 static bool send_step(struct blkfront_queue *q, struct blkfront_request *r)
 {
     switch (r->stage) {
@@ -813,8 +813,8 @@ static void request_answered(struct blkfront_queue *q,
         data_answered(q, r, status);
 }
 
-/* Which of the requests was it? Each is sent again, alone: sending starts over
- * at the list's head, and passes those that are sent. */
+/* Nobody knows which of the requests was refused, so each is sent again, alone:
+ * sending restarts at the list's head and skips those that are sent. */
 static void part_refused(struct blkfront_queue *q, struct blkfront_request *r,
                          unsigned nr)
 {
@@ -842,13 +842,13 @@ static void part_answered(struct blkfront_queue *q, struct blkfront_part *part,
         return;
     }
     for (; nr; nr--, r = next) {
-        next = r->next; /* done() may submit it anew */
+        next = r->next; /* done() may submit r again */
         request_answered(q, r, status);
     }
 }
 
-/* What operation does an answer name? The one inside an indirect request, says
- * Linux's blkback, or BLKIF_OP_INDIRECT, says blkif.h ("copied"). */
+/* To an indirect request, Linux's blkback answers with the operation inside it;
+ * blkif.h ("copied") asks for BLKIF_OP_INDIRECT. */
 static bool is_same_operation(const struct blkfront_part *part,
                               const blkif_response_t *response)
 {
@@ -891,7 +891,7 @@ static void collect(struct blkfront_queue *q)
 
 /* ---- The turn's work */
 
-/* Is it time to tell the owner that was refused? Not for every request. */
+/* Should a refused owner be told of room now? Not for every single request. */
 static bool has_room(const struct blkfront_queue *q)
 {
     unsigned max = q->bf->info.requests_max;
@@ -899,7 +899,7 @@ static bool has_room(const struct blkfront_queue *q)
     return q->refused && q->nr_requests <= max - max / 4;
 }
 
-/* What callbacks in it submit is sent at its end: that needs no turn of its
+/* What callbacks submit here is sent at the end, so that needs no turn of its
  * own. */
 static void queue_work(struct task *task)
 {
@@ -1037,7 +1037,7 @@ int blkfront_queue_open(struct blkfront_queue *q, unsigned order)
     return 0;
 }
 
-/* The cache that held answered writes went with the domain that had it. */
+/* The cache that held answered writes is gone with the domain that had it. */
 static void check_cache(struct blkfront_queue *q)
 {
     if (!q->cached || q->cacher == q->bf->bus.backend_dom)
@@ -1059,7 +1059,7 @@ void blkfront_queue_start(struct blkfront_queue *q)
     queue_wake(q);
 }
 
-/* Every request is as it was when it was accepted. */
+/* Reset every request to its state when it was accepted. */
 static void requests_rewind(struct blkfront_queue *q)
 {
     for (struct blkfront_request *r = q->requests; r; r = r->next) {

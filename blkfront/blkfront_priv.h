@@ -14,18 +14,18 @@
 #include "xen/bus/ring.h"
 #include "xen/bus/xenbus.h"
 
-/* All of blkif.h's sectors are of 512 bytes, whatever sector-size says: so do
- * Linux's blkback and, since Xen 4.20, the header itself. That is why we do not
- * say feature-large-sector-size. */
+/* All sectors of blkif.h have 512 bytes, whatever sector-size is: so they do in
+ * Linux's blkback and, since Xen 4.20, in the header itself. That is why we do
+ * not announce feature-large-sector-size. */
 #define BLKFRONT_UNIT 512u
 
-/* The ring: 32 slots in one page, 128 in four (as many requests at once as one
- * thread has a use for; a fast disk is busy with 32). */
+/* The ring: 32 slots in one page, 128 in four (one thread has no use for more;
+ * 32 keep a fast disk busy). */
 #define BLKFRONT_RING_ORDER_MAX 2u
 #define BLKFRONT_RING_PAGES_MAX (1u << BLKFRONT_RING_ORDER_MAX)
 #define BLKFRONT_PARTS_MAX      128u
 
-/* The pool: a part of the memory there is when the device is made, so that a
+/* The pool: a share of the memory available when the device is made, so that a
  * guest of 2 MB keeps most of it and a large one has room for two requests of
  * 1 MiB. Linux's blkback keeps up to 1056 pages mapped. */
 #define BLKFRONT_POOL_SHARE 16u /* a sixteenth */
@@ -42,13 +42,13 @@
  * also what Linux's blkfront makes of them by default. */
 #define BLKFRONT_MERGE_BYTES (128u << 10)
 
-/* While requests are out the ring is looked at so often, events or not: one
- * that was never sent costs this much. */
+/* While requests are in flight the ring is polled at this interval, events or
+ * not: this bounds the delay if the backend fails to send one. */
 #define BLKFRONT_LOOK_NS NS_PER_S
 
 #define BLKFRONT_NONE UINT16_MAX /* ends a list of pool pages */
 
-/* A place in a request's pieces. */
+/* A position in a request's pieces. */
 struct blkfront_cursor {
     const struct blkfront_piece *piece;
     size_t offset;
@@ -59,19 +59,19 @@ struct blkfront_page {
     void *data;                /* NULL: no page */
     grant_ref_t ref;           /* GNTTAB_NONE: not bound */
     uint16_t next;             /* in the list of its part */
-    uint16_t bytes;            /* of the part's data that it holds... */
-    struct blkfront_cursor at; /* ...and where they are the owner's */
+    uint16_t bytes;            /* of the part's data in it... */
+    struct blkfront_cursor at; /* ...and their place in the owner's memory */
 };
 
-/* What is with the backend: its index is the ring's id. It is of one request,
- * or of several that stand one behind the other in the list. */
+/* One ring request with the backend; its index is the id. It holds data of one
+ * request, or of several that are consecutive in the list. */
 struct blkfront_part {
     struct blkfront_request *request; /* the first; NULL: it is free */
     unsigned nr_requests;
     uint32_t bytes;
     uint16_t pages;    /* a list: pool pages it uses */
     uint8_t operation; /* BLKIF_OP_*, as the answer must name it */
-    bool indirect;     /* or so: sent with indirect segments */
+    bool indirect;     /* sent with indirect segments */
 };
 
 /* See blkfront_buffer_alloc. */
@@ -79,7 +79,7 @@ struct blkfront_buffer {
     struct blkfront_buffer *next;
     char *data;
     unsigned nr;
-    grant_ref_t refs[]; /* of each page; GNTTAB_NONE: copy, as elsewhere */
+    grant_ref_t refs[]; /* per page; GNTTAB_NONE: copy, as elsewhere */
 };
 
 struct blkfront_queue {
@@ -105,14 +105,14 @@ struct blkfront_queue {
                                              * has mapped already come first */
     unsigned nr_free_pages;
 
-    /* All that were accepted and not answered, oldest first. */
+    /* All accepted requests that are not answered, oldest first. */
     struct blkfront_request *requests, **requests_end;
-    struct blkfront_request *unsent; /* from here on: not, or not all, sent */
+    struct blkfront_request *unsent; /* from here on, not fully sent */
     unsigned nr_requests;
     bool refused;   /* somebody waits for room */
     bool cached;    /* answered writes may be in the backend's cache... */
     domid_t cacher; /* ...that is, in this domain's */
-    bool lost;      /* and that one is gone: the next flush says so */
+    bool lost;      /* and that is gone: the next flush reports it */
     bool held;      /* buffers are still with the last backend */
 };
 
@@ -131,11 +131,11 @@ struct blkfront {
     struct blkfront_buffer *buffers;
     struct task end;
     uint8_t flush_op; /* BLKIF_OP_FLUSH_DISKCACHE or _WRITE_BARRIER */
-    bool known;       /* info is valid, if perhaps no longer true */
+    bool known;       /* info is valid, perhaps outdated */
     bool link;        /* the owner was told that the link is up */
-    bool destroyed;   /* by its owner, who hears no more of it */
+    bool destroyed;   /* by its owner, who gets no more callbacks */
     bool stopped;     /* destroyed, and xenbus is done with it */
-    /* xenstore's keys as they were read last: */
+    /* The xenstore keys as last read: */
     struct xenbus_key keys[3];
     uint32_t ring_order, ring_pages;
     char type[sizeof("floppy")];
@@ -148,19 +148,19 @@ struct blkfront {
 
 /* ---- blkfront.c */
 
-/* Decide how large the pool will be; once. */
+/* Decide the pool's size, once. */
 void blkfront_queue_init(struct blkfront_queue *q, struct blkfront *bf);
 
-/* Make a ring of at most 2^order pages, the pool and the port. On error
- * nothing is left but, perhaps, pages of the pool. */
+/* Make a ring of at most 2^order pages, the pool and the port. On error only
+ * pages of the pool may be left. */
 must_check int blkfront_queue_open(struct blkfront_queue *q, unsigned order);
 /* Both ends are connected, info is known: let data flow. */
 void blkfront_queue_start(struct blkfront_queue *q);
-/* End it, but for the pool. Requests are as if they had never been sent. */
+/* Free all but the pool. Requests are as if they had never been sent. */
 void blkfront_queue_close(struct blkfront_queue *q);
 /* The same, and answer every request with -XEN_ENODEV. */
 void blkfront_queue_end(struct blkfront_queue *q);
-/* The end of the pool: the backend was told that we are gone. */
+/* Free the pool, once the backend was told that we are gone. */
 void blkfront_queue_free(struct blkfront_queue *q);
 
 /* ---- blkfront_xs.c */

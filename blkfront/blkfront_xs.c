@@ -2,8 +2,8 @@
 /*
  * The block frontend's control path: from xenstore to a disk and back.
  *
- * xen/bus/xenbus.h drives; this file says what a vbd reads, publishes and does
- * at each step (blkif.h, "STATE DIAGRAMS"). Everything that depends on the
+ * xen/bus/xenbus.h drives it; this file has what a vbd reads, publishes and
+ * does at each step (blkif.h, "STATE DIAGRAMS"). Everything that depends on the
  * backend is decided anew at each connection: the backend that comes back may
  * be another one, and so may the disk.
  *
@@ -12,8 +12,8 @@
  *   our node (we)            ring-ref*, ring-page-order, event-channel, ...
  *   backend's node, after    sectors, sector-size, info, feature-*, ...
  *
- * What is missing has blkif.h's default, but for the size: there is no disk
- * without. A size that changes while we are connected is read again when the
+ * Missing keys have blkif.h's defaults, except the size: without it there is no
+ * disk. A size that changes while we are connected is read again when the
  * backend writes its state again.
  */
 #include "blkfront/blkfront_priv.h"
@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SECTOR_BYTES_MAX XEN_PAGE_SIZE /* a segment is in one page */
+#define SECTOR_BYTES_MAX XEN_PAGE_SIZE /* a segment is within one page */
 
 /* Offsets in a file are signed (off_t): enough for 8 EiB. */
 #define DISK_BYTES_MAX ((uint64_t)INT64_MAX)
@@ -102,7 +102,7 @@ static const struct xenbus_key *vbd_connected_keys(struct xenbus_device *bus,
 
 /* ---- Opening */
 
-/* As large as the backend allows, and as the pool can keep busy. */
+/* As large as the backend allows and the pool can make use of. */
 static unsigned ring_order(const struct blkfront *bf)
 {
     unsigned order = 0;
@@ -346,7 +346,7 @@ struct blkfront *blkfront_create(unsigned index, struct loop *loop,
     return bf;
 }
 
-/* Not inside blkfront_destroy, for done() is never called inside a call. */
+/* Not inside blkfront_destroy, because done() is never called inside a call. */
 static void end_run(struct task *task)
 {
     blkfront_queue_end(&container_of(task, struct blkfront, end)->queue);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A disk as a volume: volume requests in, blkfront's out.
+ * A disk as a volume: turns volume requests into blkfront's.
  *
  *   start -> queue -> slot (blkfront_submit) -> done
  *
- * There are so many slots and no more; who finds none, or to whom blkfront says
- * "not now", waits in the queue, so that nobody above need know of either. The
- * queue is served in order: a flush stays where it was asked for.
+ * The number of slots is fixed. A request that finds no free slot, or that
+ * blkfront refuses for now, waits in the queue, which hides both from callers.
+ * The queue is served in order: a flush keeps its position.
  *
- * What blkfront learns of the disk is copied into the volume whenever the link
- * comes up or the size changes. While the link is down blkfront keeps the
- * requests, and the volume says what it said.
+ * What blkfront knows of the disk is copied into the volume whenever the link
+ * comes up or the size changes. While the link is down, blkfront keeps the
+ * requests and the volume keeps its last values.
  */
 #include "kernel/app.h"
 #include "blkfront/blkfront.h"
@@ -23,7 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* With blkfront at once: a fast disk is busy with half as many. */
+/* Requests with blkfront at once: half as many keep a fast disk busy. */
 #define SLOTS 64
 
 struct slot {
@@ -47,7 +47,7 @@ struct disk {
     unsigned vbd;
     char name[DISK_NAME_MAX];
     bool known, linked; /* the link was up; is up */
-    bool failing;       /* what was answered last ended with an error */
+    bool failing;       /* the last answer was an error */
     struct timer timer;
     struct waiter *waiters;
     struct list queue;
@@ -70,7 +70,7 @@ static void answer_run(struct task *task)
     request->done(request);
 }
 
-/* What volumes say of a disk that did not do it. */
+/* The volume's error for an error of blkfront. */
 static int volume_error(int error)
 {
     return error == 0 || error == -XEN_EROFS || error == -XEN_EOPNOTSUPP
@@ -78,7 +78,7 @@ static int volume_error(int error)
                : -XEN_EIO;
 }
 
-/* The first of a row of errors is news. */
+/* Log only the first of consecutive errors. */
 static void note(struct disk *disk, const struct slot *slot, int error)
 {
     static const char *const names[] = {"read", "write", "flush"};
@@ -136,7 +136,7 @@ static void slot_fill(struct slot *slot, struct volume_request *request)
     slot->r.done = slot_done;
 }
 
-/* 0: it is with blkfront; an error: it is not. */
+/* 0: blkfront has the request; an error: it does not. */
 static int submit(struct disk *disk, struct volume_request *request)
 {
     struct slot *slot = disk->free;
@@ -155,7 +155,7 @@ static int submit(struct disk *disk, struct volume_request *request)
     return err;
 }
 
-/* As much of the queue as goes. */
+/* Submit as much of the queue as possible. */
 static void pump(struct disk *disk)
 {
     struct volume_request *request;
@@ -199,7 +199,7 @@ static void learn(struct disk *disk)
     disk->volume.read_only = info->read_only;
 }
 
-/* Nobody else waits for it: whoever asked gets an error. */
+/* Stop waiting for the disk: all requests get an error. */
 static void give_up(struct timer *timer)
 {
     struct disk *disk = container_of(timer, struct disk, timer);
@@ -239,7 +239,7 @@ static void on_resized(void *arg)
     learn(arg);
 }
 
-/* It is our own requests that take the room, and each answer pumps. */
+/* Only our own requests take up room, and each answer calls pump(). */
 static void on_room(void *arg)
 {
     (void)arg;

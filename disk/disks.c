@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Disks by name. A name is a vbd's number, and that the name of a node below
- * device/vbd, where the toolstack lists what the domain has. The node is looked
- * for first: blkfront would wait for it for ever.
+ * Disks by name. A name stands for a vbd's number, which is also the name of a
+ * node below device/vbd, where the toolstack lists the domain's disks. We check
+ * for the node first, because blkfront would wait for it for ever.
  */
 #include "kernel/app.h"
 #include "blkfront/blkfront.h"
@@ -35,7 +35,7 @@ struct name {
     unsigned that_vbd;
 };
 
-/* What the text begins with, without zeros before it; *text is what follows. */
+/* Parse a number without leading zeros; *text is then what follows it. */
 static bool take_number(const char **text, unsigned long max, unsigned *number)
 {
     char *end;
@@ -114,7 +114,7 @@ bool disks_is_name(const char *text)
     return !strcmp(text, "ramdisk") || parse_name(text, &name);
 }
 
-/* ---- Is it there? */
+/* ---- Looking for a vbd */
 
 struct look {
     struct xs_request request;
@@ -132,7 +132,7 @@ static void looked(struct xs_request *request)
     fiber_wake(look->fiber);
 }
 
-/* 0: the domain has it; -XEN_ENOENT: it has not. */
+/* 0: the domain has this vbd; -XEN_ENOENT: it has not. */
 static int look_for(struct disks *disks, unsigned vbd)
 {
     struct look look = {.request = {.done = looked}, .fiber = fiber_current()};
@@ -189,7 +189,7 @@ static struct volume *find_part(struct disks *disks, const struct volume *disk,
     return part ? &part->volume : NULL;
 }
 
-/* Another fiber may have opened it meanwhile: two of the same do no harm. */
+/* Another fiber may have opened it meanwhile: opening it twice does no harm. */
 static int open_part(struct disks *disks, const char *name, unsigned number,
                      struct volume *disk, struct volume **volume)
 {

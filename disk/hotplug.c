@@ -2,14 +2,14 @@
 /*
  * Disks that come and go while the guest runs.
  *
- * A watch on device/vbd says "look"; a scan reads which vbds there are. What is
- * new since the first scan was attached, and is told (disks_attached). Each vbd
- * has an idle owner here, which watches the backend's state: when the toolstack
- * wants the disk back, and nobody has opened it, the owner answers Closing with
- * Closed, or `xl block-detach` would wait for somebody who does (xenbus.h).
+ * A watch on device/vbd starts a scan, which lists the vbds. A vbd that is new
+ * since the first scan was attached, and is reported (disks_attached). Each vbd
+ * has an idle owner here, which watches the backend's state: if the toolstack
+ * detaches a disk that nobody has opened, the owner answers Closing with
+ * Closed; without an answer, `xl block-detach` would wait (xenbus.h).
  *
- * All of it is on the heap, and goes when the last unwatch is answered: `disks`
- * need not wait for that.
+ * All of it is on the heap, and is freed when the last unwatch is answered, so
+ * `disks` need not wait for that.
  */
 #include "disk/disk.h"
 #include "kernel/app.h"
@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VBDS_MAX 32 /* more are logged, and not looked after */
+#define VBDS_MAX 32 /* more are logged, but not watched */
 #define PATH_MAX 96 /* /local/domain/N/backend/vbd/N/N and a key */
 
 static const char root[] = "device/vbd";
@@ -29,7 +29,7 @@ struct idle {
     struct hotplug *hotplug;
     struct idle *next;
     unsigned vbd;
-    bool is_there; /* in the scan that is going on */
+    bool is_there; /* found by the current scan */
     bool again;    /* the state was written while it was read */
     struct xs_request request;
     struct xs_watch watch;
@@ -165,7 +165,7 @@ static struct idle *idle_start(struct hotplug *hotplug, unsigned vbd)
     return idle;
 }
 
-/* ---- Which are there? */
+/* ---- Scanning */
 
 static void scan(struct hotplug *hotplug);
 
@@ -230,8 +230,8 @@ static void scan(struct hotplug *hotplug)
                  hotplug->names, sizeof(hotplug->names));
 }
 
-/* What happens inside of a vbd's node, the handshake above all, is none of our
- * business; but its whole is made, or removed, with one event for each key. */
+/* Changes inside a vbd's node (mostly the handshake) do not matter here; but
+ * when the whole node is made or removed, there is one event per key. */
 static void vbds_changed(struct xs_watch *watch, const char *path)
 {
     struct hotplug *hotplug = container_of(watch, struct hotplug, watch);
@@ -248,7 +248,7 @@ void hotplug_start(struct disks *disks)
 {
     struct hotplug *hotplug;
 
-    if (!disks->app->xs) /* a guest that is made of a ramdisk alone: tests */
+    if (!disks->app->xs) /* only in tests: a guest with just a ramdisk */
         return;
     hotplug = disks->hotplug = calloc(1, sizeof(*hotplug));
     if (!hotplug) {

@@ -9,9 +9,9 @@
  *   GPT   block 0 is an MBR with an entry of type 0xee; block 1, and the disk's
  *         last, are headers, each of which tells where its array of entries is.
  *
- * The table is read to its end, whatever is looked for, and each partition is
- * checked against the disk and all before it; how much is read has a bound.
- * Functions return 0 or an error; when the table is at fault `wrong` tells how.
+ * The table is always read to its end, and each partition is checked against
+ * the disk and all partitions before it; how much is read has a bound.
+ * Functions return 0 or an error; if the table is at fault, `wrong` says why.
  */
 #include "disk/partition.h"
 #include "kernel/log.h"
@@ -56,14 +56,14 @@ struct gpt_header {
 struct gpt_entry {
     uint8_t type[16]; /* all zero: not in use */
     uint8_t id[16];
-    uint64_t first, last; /* both in it */
+    uint64_t first, last; /* both inclusive */
 };
 
 #define GPT_MAGIC       "EFI PART"
 /* An entry has 128 bytes; the standard allows for larger ones some day. */
 #define GPT_ENTRY_MIN   128u
 #define GPT_ENTRY_MAX   BLOCK_MAX
-/* Far more than the 128 that everybody makes. It bounds what is read. */
+/* Far more than the usual 128. It bounds what is read. */
 #define GPT_ENTRIES_MAX 1024u
 
 _Static_assert(sizeof(struct mbr_entry) == 16, "as on the disk");
@@ -136,7 +136,7 @@ static bool is_extended(const struct mbr_entry *entry)
            entry->type == TYPE_EXTENDED_X;
 }
 
-/* Take the entries out of the block. False: it has none. (A file system may
+/* Copy the entries from the block. False: it is no table. (A file system may
  * begin with a block that looks nearly the same.) */
 static bool take_entries(const struct table *table,
                          struct mbr_entry entries[MBR_ENTRIES])
@@ -222,7 +222,7 @@ static uint32_t crc32(uint32_t crc, const void *data, size_t bytes)
     return ~crc;
 }
 
-/* The block is a header, for the place where it was read. */
+/* Check that the block is a header that belongs where it was read. */
 static int check_header(struct table *table, struct gpt_header *header,
                         uint64_t here)
 {
@@ -300,7 +300,7 @@ static int read_gpt_at(struct table *table, uint64_t block)
     return err ? err : read_entries(table, &header);
 }
 
-/* What is wrong with the copy is no news when the first one is wrong, too. */
+/* If both the header and its copy are bad, only the first fault is reported. */
 static int read_gpt(struct table *table)
 {
     int err = read_gpt_at(table, 1);

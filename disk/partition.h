@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Partitions: the tables that sfdisk, parted and their likes write, MBR with
+ * Partitions: the tables that sfdisk, parted and similar tools write, MBR with
  * its extended partitions, and GPT (UEFI 2.10, chapter 5).
  *
- * A table that makes no sense as a whole is not believed in part: what overlaps
- * or ends past the disk, an extended partition that leads round in circles.
- * Where a GPT is damaged, its copy at the disk's end is used.
+ * An inconsistent table is rejected as a whole: partitions that overlap or end
+ * past the disk, a chain of extended partitions that is circular.
+ * If a GPT is damaged, its copy at the disk's end is used.
  */
 #ifndef DISK_PARTITION_H
 #define DISK_PARTITION_H
@@ -15,9 +15,9 @@
 /* More than any disk has: GPTs are made for 128. */
 #define PARTITION_MAX 128
 
-/* In a fiber: make `part` the disk's partition `number`, from 1 on (logical
- * ones from 5 on, as everywhere). part->name is the caller's to set. Reads the
- * table anew.
+/* In a fiber: make `part` the disk's partition `number`, counted from 1
+ * (logical ones from 5, as usual). The caller sets part->name. Reads the table
+ * anew.
  *   -XEN_ENOENT  there is no such partition
  *   -XEN_EINVAL  there is no table, or it makes no sense
  *   -XEN_ENOMEM, -XEN_EIO

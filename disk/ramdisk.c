@@ -16,7 +16,7 @@ static void finish(struct task *task)
     request->done(request);
 }
 
-/* A read, or a flush of what is never written: 0 sectors. */
+/* A read, or a flush, which has 0 sectors and nothing to do. */
 static void start(struct volume *volume, struct volume_request *request)
 {
     struct ramdisk *ramdisk = container_of(volume, struct ramdisk, volume);

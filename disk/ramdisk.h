@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ramdisk: the file that `ramdisk=` of the domain's cfg names, as a
+ * The ramdisk: the file named by `ramdisk=` in the domain's cfg, as a
  * read-only volume. The domain builder has loaded it; no disk is involved.
  */
 #ifndef DISK_RAMDISK_H

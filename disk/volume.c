@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Volumes. Drivers deal in whole blocks and callbacks, file systems in bytes
- * and waiting: volume_pread and volume_pwrite are where they meet. Whole blocks
- * go straight from and to the caller's memory; what begins or ends within a
- * block goes through a copy of that block.
+ * Volumes. Drivers work with whole blocks and callbacks, file systems with
+ * bytes and blocking calls: volume_pread and volume_pwrite connect them. Whole
+ * blocks go straight from and to the caller's memory; a transfer that begins or
+ * ends within a block goes through a copy of that block.
  */
 #include "disk/volume.h"
 #include "kernel/fiber.h"
@@ -89,7 +89,7 @@ static int move(struct volume *volume, enum volume_op op, void *data,
 /* At most this much at once: a sector count has 32 bits. */
 #define PIECE_MAX (UINT32_MAX / BLOCK_BYTES_MAX * BLOCK_BYTES_MAX)
 
-/* Less than a block, within one. */
+/* Transfer less than a block, within one block. */
 static int move_part(struct volume *volume, enum volume_op op, char *data,
                      size_t bytes, uint64_t offset)
 {
@@ -108,7 +108,7 @@ static int move_part(struct volume *volume, enum volume_op op, char *data,
     return move(volume, op, block, block_bytes, offset - skip);
 }
 
-/* The first bytes of what is to be moved; how many is in *bytes. */
+/* Transfer the first bytes; their number is stored in *bytes. */
 static int move_piece(struct volume *volume, enum volume_op op, char *data,
                       size_t *bytes, uint64_t offset)
 {
