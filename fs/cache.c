@@ -2,19 +2,19 @@
 /*
  * A cache of a volume's blocks, each a page.
  *
- * The slots lie in one row. A hand goes round and gives away those that nobody
- * has used a second time since it last came by; neighbours are given away
- * together, so that one request fills many. What is read once, from beginning
- * to end, so never drives out what is read again and again.
+ * The slots are an array. A clock hand goes round and evicts those not used a
+ * second time since it last came by; neighbours are evicted together, so that
+ * one request fills many. So data that is read only once, from beginning to
+ * end, never evicts data that is read again and again.
  *
- * Reading ahead needs no idea of files: a block that is missing while the one
- * before it is there is taken for a step of somebody who reads on. A run is
- * read then and its first block marked; whoever comes to a mark has the run
- * after it started.
+ * Reading ahead needs no knowledge of files: a miss on a block whose
+ * predecessor is cached is taken for sequential reading. A run of blocks is
+ * then read and its first block marked; reading a marked block starts the run
+ * after it.
  *
- * A slot that is filling belongs to a request. It may be dropped meanwhile,
- * when its block is written; nobody finds it then, and it is free when the
- * request is answered.
+ * A slot that is being filled belongs to a request. If its block is written
+ * meanwhile, the slot is dropped: it is no longer found, and becomes free when
+ * the request is answered.
  */
 #include "fs/cache.h"
 #include "kernel/fiber.h"
@@ -29,18 +29,18 @@
 #define RUN_MAX   16
 /* A cache of fewer slots would lose what it reads ahead before it is used. */
 #define SLOTS_MIN 8
-#define RUN_SHARE 4 /* at most that part of it is one run */
+#define RUN_SHARE 4 /* a run is at most this share of it */
 
 #define NO_BLOCK UINT64_MAX
 
 struct cache_slot {
-    uint64_t block;          /* NO_BLOCK: it holds nothing */
+    uint64_t block;          /* NO_BLOCK: the slot is empty */
     struct cache_slot *next; /* in its chain */
-    unsigned sectors;        /* fewer than all at the volume's end */
+    unsigned sectors;        /* fewer at the volume's end */
     bool filling;
     bool fresh;  /* not used since it was read */
     bool wanted; /* used again after that */
-    bool mark;   /* whoever comes here will read on */
+    bool mark;   /* reading it starts the next run */
 };
 
 /* ---- Slots */
@@ -76,7 +76,7 @@ static char *data_of(const struct cache *cache, const struct cache_slot *slot)
     return cache->data + (size_t)(slot - cache->slots) * BLOCK_BYTES;
 }
 
-/* What the volume has of a block; it may have grown, or shrunk. */
+/* Sectors of a block that the volume has; it may have grown or shrunk. */
 static unsigned sectors_of(const struct cache *cache, uint64_t block)
 {
     uint64_t first = block * BLOCK_SECTORS, nr = cache->volume->nr_sectors;
@@ -149,7 +149,7 @@ static struct cache_fill *free_fill(struct cache *cache)
     return NULL;
 }
 
-/* How many blocks from there on are on the volume and not in the cache. */
+/* How many blocks from `block` on are on the volume and not in the cache. */
 static unsigned count_missing(struct cache *cache, uint64_t block, unsigned max)
 {
     unsigned n = 0;
@@ -173,8 +173,8 @@ static int send(struct cache *cache, struct cache_fill *fill)
     return volume_start(cache->volume, &fill->request);
 }
 
-/* Begin to read what is missing from `block` on, at most nr blocks, and fewer
- * if no more are to be had in one row; returns how many. */
+/* Begin to read missing blocks from `block` on, at most nr, and fewer if there
+ * are not so many neighbouring slots; returns how many. */
 static unsigned start_fill(struct cache *cache, uint64_t block, unsigned nr)
 {
     struct cache_fill *fill = free_fill(cache);
@@ -206,7 +206,7 @@ static unsigned run_length(const struct cache *cache)
     return share < RUN_MAX ? share : RUN_MAX;
 }
 
-/* Somebody has come to a mark: the next run. */
+/* A marked block was read: start the next run. */
 static void read_ahead(struct cache *cache, struct cache_slot *slot)
 {
     uint64_t next = slot->block + 1;
@@ -230,8 +230,8 @@ static void wait(struct cache *cache)
     cache->waiter = NULL;
 }
 
-/* It is missing. The caller will need `nr` blocks from it on; who has read the
- * one before it will need more. */
+/* A miss. The caller needs `nr` blocks from this one on, and will need more if
+ * it has read the one before. */
 static void fetch(struct cache *cache, uint64_t block, unsigned nr)
 {
     bool reads_on = block && find(cache, block - 1);
@@ -250,7 +250,7 @@ static void fetch(struct cache *cache, uint64_t block, unsigned nr)
         slot->mark = reads_on;
 }
 
-/* The slot that holds the block, or NULL: it cannot be read, or there is no
+/* The slot that holds the block, or NULL if it cannot be read or there is no
  * room for it. */
 static struct cache_slot *get(struct cache *cache, uint64_t block, unsigned nr)
 {
@@ -312,8 +312,8 @@ int cache_pread(struct cache *cache, void *to, size_t bytes, uint64_t offset)
 
 /* ---- Writing */
 
-/* The part of a block that was written, or was to be: then nobody knows what
- * the disk has. */
+/* Update a block after a write. If the write failed, nobody knows what the disk
+ * has, so the block is dropped. */
 static void update(struct cache *cache, const char *from, size_t bytes,
                    uint64_t offset, bool is_known)
 {
@@ -353,7 +353,7 @@ int cache_pwrite(struct cache *cache, const void *from, size_t bytes,
 
 /* ---- Coming and going */
 
-/* A power of two: a chain is mostly of one. */
+/* A power of two; most chains then have one slot. */
 static unsigned chains_for(unsigned nr)
 {
     unsigned n = SLOTS_MIN;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The cache of a mount: what was read of its disk lately, or will be read
- * next, in a fixed amount of memory (cache= on the command line).
+ * The cache of a mount: data that was read from its disk lately, or will be
+ * read next, in a fixed amount of memory (cache= on the command line).
  *
- * Whoever reads one block after the other has the following ones read ahead
- * while it deals with these. Writes go to the disk at once: what they say is
- * what the disk said, and what was not flushed is what the disk holds back.
+ * For sequential readers the following blocks are read ahead. Writes go to the
+ * disk at once: they return the disk's own result, and only the disk itself
+ * holds data that was not flushed.
  *
  * For one fiber: the calls wait in it, and only one is made at a time.
  */
@@ -15,17 +15,17 @@
 #include "disk/volume.h"
 #include "kernel/page.h"
 
-/* Requests for what is read into it that are out at once: what somebody waits
- * for, and two steps of reading ahead for one or two readers. */
+/* Reads in flight at once: the one that somebody waits for, and two steps of
+ * reading ahead for one or two readers. */
 #define CACHE_FILLS 4
 
 struct cache_slot;
 
 /* Counted in blocks of a page. */
 struct cache_numbers {
-    uint64_t hits;   /* were there */
-    uint64_t misses; /* had to be asked for, and waited for */
-    uint64_t ahead;  /* came with one of these, or before anybody asked */
+    uint64_t hits;   /* were in the cache */
+    uint64_t misses; /* had to be read, and waited for */
+    uint64_t ahead;  /* came along with a miss, or were read ahead */
 };
 
 struct cache {
@@ -45,12 +45,12 @@ struct cache {
     } fills[CACHE_FILLS];
 };
 
-/* Of that volume, in at most so many bytes; with too few for any use, and after
- * -XEN_ENOMEM, it keeps nothing, and everything is asked of the disk. */
+/* Make a cache of that volume, of at most `bytes`. With too few to be of use,
+ * or after -XEN_ENOMEM, it keeps nothing and every read goes to the disk. */
 must_check int cache_init(struct cache *cache, struct volume *volume,
                           struct pages *pages, uint64_t bytes);
 
-/* In the fiber: waits for what is still being read. */
+/* In the fiber: waits for reads in flight. */
 void cache_destroy(struct cache *cache);
 
 /* In the fiber; like volume_pread and volume_pwrite. */

@@ -3,13 +3,13 @@
  * EROFS, by liberofs (erofs-utils): read-only images that mkfs.erofs makes,
  * plain or compressed with lz4.
  *
- * liberofs reads inodes, directories and data, and asks for bytes of the volume
- * through erofs_dev_read, here a wait in the mount's fiber. Walking paths is
- * ours: its own walk knows no symbolic links. Everything in an image is
- * somebody else's word; what liberofs lacks in checks is in
+ * liberofs reads inodes, directories and data, and gets bytes of the volume by
+ * erofs_dev_read, which here waits in the mount's fiber. We walk paths
+ * ourselves, because liberofs' own walk does not follow symbolic links. Nothing
+ * in an image is trusted; checks that liberofs lacks are added in
  * third_party/patches/erofs.
  *
- * The inode used last is kept: reading a file piece by piece looks it up once.
+ * The inode used last is kept: reading a file in pieces looks it up once.
  */
 #include "fs/type.h"
 #include "kernel/log.h"
@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Last, for its macros. */
+/* Included last because of its macros. */
 #include "erofs/internal.h"
 #include "erofs/dir.h"
 #include "erofs/fragments.h"
@@ -49,7 +49,7 @@ static struct state *state_of(struct erofs_sb_info *sbi)
     return container_of(sbi, struct state, sbi);
 }
 
-/* ---- What liberofs asks for */
+/* ---- Functions that liberofs calls */
 
 ssize_t erofs_dev_read(struct erofs_sb_info *sbi, int device_id, void *buf,
                        u64 offset, size_t len)
@@ -59,8 +59,8 @@ ssize_t erofs_dev_read(struct erofs_sb_info *sbi, int device_id, void *buf,
     return cache_pread(state_of(sbi)->cache, buf, len, offset);
 }
 
-/* liberofs adds to a size without a look, so one that no file can have goes no
- * further than here. */
+/* liberofs adds to a size without checking for overflow, so reject sizes that
+ * no file can have here. */
 static int read_inode(struct erofs_inode *inode)
 {
     int err = erofs_read_inode_from_disk(inode);
@@ -68,8 +68,8 @@ static int read_inode(struct erofs_inode *inode)
     return !err && inode->i_size > INT64_MAX ? -EFSCORRUPTED : err;
 }
 
-/* The tails of files, packed into one. That inode has no such tail itself, or
- * an image could have us go round in circles. */
+/* The tails of files, packed into one inode. That inode must not have such a
+ * tail itself, or an image could cause endless recursion. */
 int erofs_packedfile_read(struct erofs_sb_info *sbi, void *buf, erofs_off_t len,
                           erofs_off_t pos)
 {
@@ -176,7 +176,7 @@ static int compare(struct erofs_dir_context *context)
     return 0;
 }
 
-/* Make the entry `name` of the directory state->inode the new state->inode. */
+/* Replace state->inode, a directory, by the inode of its entry `name`. */
 static int step(struct state *state, const char *name, size_t len)
 {
     struct search search = {
@@ -240,8 +240,8 @@ static int erofs_readdir(struct fs_file *file, struct fs_entry *entries,
 
 /* ---- Paths */
 
-/* Put the contents of the link state->inode before the rest of a path, which
- * lies in `path`. */
+/* Put the target of the symbolic link state->inode in front of the rest of the
+ * path, which is in `path`. */
 static int expand(struct state *state, char *path, const char *rest)
 {
     size_t link = state->inode.i_size, len = strlen(rest) + 1;
@@ -295,7 +295,7 @@ static int erofs_lookup(struct fs_mount *mount, const char *path,
     char copy[FS_PATH_MAX];
     int err;
 
-    strcpy(copy, path); /* fs.c has seen to its length */
+    strcpy(copy, path); /* fs.c has checked the length */
     err = walk(state, copy);
     if (!err)
         fill_stat(&state->inode, stat);
@@ -353,8 +353,8 @@ static int check_root(struct state *state)
     return S_ISDIR(state->inode.i_mode) ? 0 : -EFSCORRUPTED;
 }
 
-/* mkfs.erofs gives each image a UUID, unless it is told one; the checksum is of
- * the superblock and of what lies behind it in its block. FNV-1a of both. */
+/* FNV-1a of UUID and checksum. mkfs.erofs gives each image its own UUID, unless
+ * told one; the checksum covers the superblock and the rest of its block. */
 static uint64_t image_id(const struct erofs_sb_info *sbi)
 {
     static const uint8_t none[sizeof(sbi->uuid)];

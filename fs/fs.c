@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-/* ---- What is told to the app */
+/* ---- Callbacks of the app */
 
 static void call_done(struct fs *fs)
 {
@@ -53,7 +53,7 @@ static void call_ready(struct fs *fs)
     ready(fs, status_of_all(fs));
 }
 
-/* `fs` may go away in stopped(). */
+/* stopped() may free `fs`. */
 static void tell(struct task *task)
 {
     struct fs *fs = container_of(task, struct fs, task);
@@ -93,7 +93,7 @@ static void mounted(struct fs_mount *mount, int status)
         task_start(fs->app->loop, &fs->task, tell);
 }
 
-/* Its disk was not there when the guest started, and is now. */
+/* The mount's disk was missing when the guest started, and is there now. */
 static void mount_again(struct fs_mount *mount)
 {
     struct fs *fs = mount->fs;
@@ -199,7 +199,7 @@ void fs_stop(struct fs *fs, void (*stopped)(struct fs *fs))
     task_start(fs->app->loop, &fs->task, tell);
 }
 
-/* ---- Requests' way in */
+/* ---- Submitting requests */
 
 void fs_submit(struct fs_mount *mount, struct fs_request *request,
                int (*work)(struct fs_request *request), fs_done *done)

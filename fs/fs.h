@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files, without waiting.
+ * Files, asynchronously.
  *
- * `mount=` on the command line says what lies where (docs/options.md). Then
+ * `mount=` on the command line has the mount points (docs/options.md). Then
  *
  *     static struct fs fs;
  *     static struct fs_file file;
@@ -27,19 +27,19 @@
  *
  * request->status is >= 0, or a negative XEN_E* number:
  *   ENOENT ENOTDIR EISDIR ELOOP ENAMETOOLONG EEXIST ENOTEMPTY EINVAL
- *              the path's fault
+ *              the path is wrong, as in POSIX
  *   EXDEV      a rename from one mount to another
- *   EBUSY      a mount's place
- *   EBADF      the file was not opened for that
+ *   EBUSY      a mount point
+ *   EBADF      the file was not opened for this
  *   EROFS      read-only
  *   ENOSPC     the disk is full
  *   EFBIG      more than the file system allows one file
- *   EIO        the disk failed, or what is on it makes no sense
- *   EOPNOTSUPP something in the image that is not understood
- *   ENOMEM     not now
+ *   EIO        the disk failed, or its contents are corrupt
+ *   EOPNOTSUPP the image uses an unsupported feature
+ *   ENOMEM     no memory at the moment
  *
- * What was written is seen by every later read, through any file that is open;
- * it is on stable storage once fs_fsync has ended well. rename, unlink, mkdir
+ * Written data is seen by every later read, through any open file; it is on
+ * stable storage once fs_fsync has succeeded. rename, unlink, mkdir
  * and rmdir are stable when they end. A power cut leaves each file as its last
  * fsync left it, or with some of what was written since: never a mixture of
  * files, never a file system that cannot be mounted.
@@ -60,11 +60,11 @@ struct app;
 
 #define FS_NAME_MAX   255  /* bytes; POSIX's usual limit, and EROFS' */
 #define FS_PATH_MAX   1024 /* bytes with the NUL; it lies on a fiber's stack */
-#define FS_MOUNTS_MAX 4    /* more have no use yet; raise it at will */
-#define FS_PLACE_MAX  64   /* bytes of a mount's place with the NUL */
+#define FS_MOUNTS_MAX 4    /* may be raised when more are needed */
+#define FS_PLACE_MAX  64   /* bytes of a mount point with the NUL */
 
-/* A mount's cache, KiB, unless cache= says otherwise: a share of the memory
- * that there is. What is read again and again, directories above all, seldom is
+/* A mount's cache, in KiB, unless cache= says otherwise: a share of the
+ * available memory. Data that is read often, mostly directories, seldom needs
  * more. */
 #define FS_CACHE_SHARE   32
 #define FS_CACHE_KIB_MIN 64
@@ -73,11 +73,11 @@ struct app;
 /* How to open. At least one of READ and WRITE; a directory only with READ. */
 #define FS_READ      1u
 #define FS_WRITE     2u
-#define FS_CREATE    4u  /* a file that is not there is made, and empty */
-#define FS_EXCLUSIVE 8u  /* with CREATE: -XEN_EEXIST when it is there */
-#define FS_TRUNCATE  16u /* with WRITE: it is made empty */
+#define FS_CREATE    4u  /* make an empty file if there is none */
+#define FS_EXCLUSIVE 8u  /* with CREATE: -XEN_EEXIST if it exists */
+#define FS_TRUNCATE  16u /* with WRITE: make it empty */
 
-/* As an offset of fs_pwrite: the file's end, wherever that is by then. */
+/* As an offset of fs_pwrite: the file's end at the time of the write. */
 #define FS_END UINT64_MAX
 
 enum fs_kind { FS_FILE, FS_DIRECTORY, FS_LINK, FS_OTHER };
@@ -145,12 +145,12 @@ struct fs_mount {
     struct list queue;
     int status;      /* of mounting */
     bool read_only;  /* known when it is mounted */
-    bool must_write; /* :rw or :new was said */
+    bool must_write; /* :rw or :new was given */
     bool make;       /* :new: a new file system, if the disk is empty */
     bool leaving;
-    /* It was made as a whole and never changes: an EROFS image. Its files'
-     * times are what its maker liked. image_id is another one for another
-     * image; 0: it does not say which one it is. */
+    /* The file system never changes: an EROFS image. The times of its files
+     * are whatever the image's creator chose. image_id differs from image to
+     * image; 0: the image has no identity. */
     bool is_image;
     uint64_t image_id;
     bool again; /* its disk was attached: mount it now */
@@ -166,24 +166,24 @@ struct fs {
     unsigned nr_fibers, nr_mounting;
     void (*ready)(struct fs *fs, int status);
     void (*stopped)(struct fs *fs);
-    /* Set by the app after fs_start, or NULL: a disk that mount= names and that
-     * the domain did not have has been attached and mounted since, and now all
-     * is. Until then paths in it give -XEN_ENODEV. */
+    /* Set by the app after fs_start, or NULL. Called when disks that mount=
+     * names, but the domain did not have, were attached and now everything is
+     * mounted. Until then paths below such a mount give -XEN_ENODEV. */
     void (*completed)(struct fs *fs);
-    bool is_late; /* to be looked at when nothing is being mounted */
+    bool is_late; /* to be called once no mount is in progress */
     struct disks disks;
 };
 
-/* Mount what mount= says. ready(fs, 0) is called when all is mounted; with the
- * first error, which is logged, when something could not be. Without mount= a
- * ramdisk is mounted as EROFS at the root; when there is none either, ready is
- * called with 0 and all paths give -XEN_ENOENT.
+/* Mount what mount= lists. Then ready is called, with 0 if all is mounted, else
+ * with the first error, which is logged. Without mount= a ramdisk is mounted as
+ * EROFS at the root; if there is no ramdisk either, ready is called with 0 and
+ * all paths give -XEN_ENOENT.
  * A negative error, logged: mount= is wrong, or -XEN_ENOMEM; ready is then not
  * called, and there is nothing to stop. */
 must_check int fs_start(struct fs *fs, struct app *app,
                         void (*ready)(struct fs *fs, int status));
 
-/* Give everything back once all requests have ended: start none any more. */
+/* Free everything once all requests have ended. Start no more requests. */
 void fs_stop(struct fs *fs, void (*stopped)(struct fs *fs));
 
 typedef void fs_done(struct fs_request *request);
@@ -191,12 +191,12 @@ typedef void fs_done(struct fs_request *request);
 /* ---- Open files */
 
 /* Status 0 and file->stat is set. Directories are opened like files. `flags`
- * are FS_READ and its likes. */
+ * are FS_READ and so on. */
 void fs_open(struct fs *fs, struct fs_request *request, struct fs_file *file,
              const char *path, unsigned flags, fs_done *done);
 
-/* Once and last, whatever its status says: the file is closed. An error is that
- * of what was written and not synced. */
+/* Call once, as the last request. The file is closed whatever the status is; an
+ * error means that data written and not synced may be lost. */
 void fs_close(struct fs_request *request, struct fs_file *file, fs_done *done);
 
 /* The status is the number of bytes, fewer than asked for only at the end of
@@ -204,16 +204,16 @@ void fs_close(struct fs_request *request, struct fs_file *file, fs_done *done);
 void fs_pread(struct fs_request *request, struct fs_file *file, void *to,
               size_t bytes, uint64_t offset, fs_done *done);
 
-/* The status is `bytes`, all of them, or an error, and then any part may have
- * been written; bytes <= INT_MAX. Between the file's end and an offset beyond
- * it there will be zeros. */
+/* The status is `bytes`, all of them, or an error; any part may then have been
+ * written. bytes <= INT_MAX. A gap between the file's end and the offset is
+ * filled with zeros. */
 void fs_pwrite(struct fs_request *request, struct fs_file *file,
                const void *from, size_t bytes, uint64_t offset, fs_done *done);
 
 /* What was written so far, through any open file, is on stable storage. */
 void fs_fsync(struct fs_request *request, struct fs_file *file, fs_done *done);
 
-/* Cut off, or fill up with zeros. */
+/* Truncate, or extend with zeros. */
 void fs_ftruncate(struct fs_request *request, struct fs_file *file,
                   uint64_t bytes, fs_done *done);
 
@@ -221,7 +221,7 @@ void fs_ftruncate(struct fs_request *request, struct fs_file *file,
 void fs_fstat(struct fs_request *request, struct fs_file *file, fs_done *done);
 
 /* The status is the number of entries, 0 at the end; without "." and "..".
- * `first` is how many to skip: 0, then what was got so far. */
+ * `first` is how many to skip: 0, then the number received so far. */
 void fs_readdir(struct fs_request *request, struct fs_file *file,
                 struct fs_entry *entries, unsigned nr, uint64_t first,
                 fs_done *done);
@@ -233,8 +233,8 @@ void fs_stat(struct fs *fs, struct fs_request *request, struct fs_stat *stat,
 void fs_statvfs(struct fs *fs, struct fs_request *request,
                 struct fs_space *space, const char *path, fs_done *done);
 
-/* What was at new_path is replaced, at once for whoever looks, and after a
- * power cut: a file by a file, an empty directory by a directory. */
+/* Replaces what was at new_path, atomically, also across a power cut: a file by
+ * a file, an empty directory by a directory. */
 void fs_rename(struct fs *fs, struct fs_request *request, const char *path,
                const char *new_path, fs_done *done);
 

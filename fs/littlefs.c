@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * littlefs: files that can be written and outlast a power cut.
+ * littlefs: files that can be written and survive a power cut.
  *
- * littlefs keeps what was written to an open file in that file's own cache, and
- * knows nothing of two handles of one file. So a file that is open has one
- * struct littlefs_node, found by its path, however often it is opened; rename
- * changes the paths, unlink marks the node. The blocks of an unlinked file stay
- * taken while its node is DIRTY, in littlefs' words: a file that has yet to be
- * written; they are free after the last close, and after a power cut.
+ * littlefs keeps data written to an open file in that file's own cache, and
+ * does not support two handles of one file. So an open file has one struct
+ * littlefs_node, found by its path, however often it is opened; rename changes
+ * the paths, unlink marks the node. The blocks of an unlinked file stay
+ * allocated while its node is DIRTY (littlefs: "file does not match storage");
+ * they are free after the last close, and after a power cut.
  *
- * Errors. littlefs gives a file up after one; here the file is put back to what
- * it was before the call that failed (save, restore): what an earlier call
- * wrote is not lost because the disk became full. When a change of directories
- * fails half-way, nobody knows what the disk has: littlefs is then mounted anew
- * under the open files (recover).
+ * Errors. littlefs gives up a file after an error; here the file is restored to
+ * its state before the failed call (save, restore), so data of an earlier call
+ * is not lost because the disk became full. If a change of directories fails
+ * half-way, the disk's state is unknown: littlefs is then remounted under
+ * the open files (recover).
  */
 #include "fs/littlefs.h"
 #include "kernel/log.h"
@@ -26,7 +26,7 @@
  * Number and form are MicroPython's. */
 #define ATTRIBUTE_CHANGED 1
 
-/* There are no permissions; these are what programs expect to see. */
+/* There are no permissions; programs expect to see these. */
 #define FILE_MODE      0644
 #define DIRECTORY_MODE 0755
 
@@ -44,18 +44,18 @@ struct littlefs_node {
     char cache[];
 };
 
-/* An open directory: each has a place of its own. */
+/* An open directory: each has its own position. */
 struct littlefs_directory {
     struct littlefs_directory *next;
     bool removed;
     lfs2_dir_t dir;
-    uint64_t at; /* entries that dir has passed, or LOST */
+    uint64_t at; /* entries read from dir so far, or LOST */
     char path[FS_PATH_MAX];
 };
 
 #define LOST UINT64_MAX
 
-/* littlefs' errors are Linux' numbers, but for what is corrupt. */
+/* littlefs' errors are Linux' numbers, except the one for corruption. */
 static int error_of(struct littlefs *fs, int err)
 {
     if (err != LFS2_ERR_CORRUPT)
@@ -134,7 +134,7 @@ static int step(struct littlefs *fs, char *path, const char *name, size_t len)
     return 0;
 }
 
-/* "//a/./b/../c/" becomes "a/c", the root "": one path for each thing. */
+/* "//a/./b/../c/" becomes "a/c", the root "": each file has one clean path. */
 static int clean_path(struct littlefs *fs, const char *path,
                       char clean[FS_PATH_MAX])
 {
@@ -175,14 +175,14 @@ static uint64_t size_of(const lfs2_file_t *file)
     return is_longer ? file->pos : file->ctz.size;
 }
 
-/* ---- What failed is undone */
+/* ---- Undoing a failed call */
 
 struct saved {
     lfs2_file_t file;
     uint64_t changed_ns;
 };
 
-/* Does the cache hold what is nowhere else? */
+/* Does the cache hold data that is not on the disk? */
 static bool cache_counts(const lfs2_file_t *file)
 {
     return file->flags & (LFS2_F_WRITING | LFS2_F_INLINE);
@@ -213,10 +213,10 @@ static void restore(struct littlefs *fs, struct littlefs_node *node,
     littlefs_drop_caches(fs);
 }
 
-/* ---- Mounting anew under what is open */
+/* ---- Remounting under open files */
 
-/* littlefs keeps a list of what is open: files as well as directories begin
- * with its entry. */
+/* littlefs keeps a list of open files and directories, both of which begin with
+ * the list's entry. */
 static void push(struct littlefs *fs, void *open)
 {
     struct lfs2_mlist *entry = open;
@@ -235,7 +235,7 @@ static void pull(struct littlefs *fs, const void *open)
         *at = (*at)->next;
 }
 
-/* The file is no longer where it was, or nowhere: find its entry again. */
+/* The file's entry has moved, or is gone: find it again. */
 static int find_entry(struct littlefs *fs, struct littlefs_node *node)
 {
     struct lfs2_file_config config = {.buffer = fs->scratch};
@@ -285,8 +285,8 @@ static int recover_directory(struct littlefs *fs,
     return err;
 }
 
-/* All that is open is back in littlefs' list before anything is written, or
- * their blocks would be taken. */
+/* All open files must be back in littlefs' list before anything is written, or
+ * their blocks would be reused. */
 static int reopen(struct littlefs *fs)
 {
     int err = 0;
@@ -330,7 +330,7 @@ static int end_change(struct littlefs *fs, int err)
     return error_of(fs, err);
 }
 
-/* ---- What a path leads to */
+/* ---- Looking up a path */
 
 static uint64_t changed_of(struct littlefs *fs, const char *path)
 {
@@ -415,7 +415,7 @@ static int littlefs_lookup(struct fs_mount *mount, const char *path,
 
 /* ---- Files: opening and closing */
 
-/* A size that nothing can have would be read for hours. */
+/* Reject sizes that no file can have: reading one would take hours. */
 static int check_size(struct littlefs *fs, const lfs2_file_t *file)
 {
     uint64_t room = (uint64_t)fs->lfs.block_count * fs->config.block_size;
@@ -435,7 +435,7 @@ static void free_node(struct littlefs *fs, struct littlefs_node *node)
     free(node);
 }
 
-/* Away without being written. */
+/* Free the node without writing the file. */
 static void drop_node(struct littlefs *fs, struct littlefs_node *node)
 {
     pull(fs, &node->file);
@@ -466,8 +466,8 @@ static struct littlefs_node *new_node(struct littlefs *fs, const char *path)
     return node;
 }
 
-/* One handle is for reading and writing, whoever comes. Opened for reading
- * first, or littlefs would think that the time has changed. */
+/* One handle serves all readers and writers. It is opened for reading first, or
+ * littlefs would take the time for changed. */
 static int open_node(struct littlefs *fs, const char *path, int flags,
                      struct littlefs_node **result)
 {
@@ -504,7 +504,7 @@ static int create_node(struct littlefs *fs, const char *path,
 
     if (!err)
         (*result)->changed_ns = now_ns();
-    /* A name that does not fit into a block is our NOSPC, not a long one. */
+    /* A name that does not fit into a block is NOSPC, not NAMETOOLONG. */
     return end_change(fs, err == LFS2_ERR_NAMETOOLONG ? LFS2_ERR_NOSPC : err);
 }
 
@@ -641,7 +641,7 @@ static void close_directory(struct littlefs *fs,
     free(directory);
 }
 
-/* Nobody has it open any more. */
+/* Close the node after its last user. */
 static int release_node(struct fs_mount *mount, struct littlefs_node *node)
 {
     struct littlefs *fs = mount->state;
@@ -701,7 +701,7 @@ static int littlefs_pread(struct fs_file *file, void *to, size_t bytes,
     return result < 0 ? error_of(fs, result) : result;
 }
 
-/* Zeros from the file's end on. */
+/* Write zeros from the file's end on. */
 static int fill_up(struct littlefs *fs, lfs2_file_t *file, uint32_t bytes)
 {
     static const char zeros[512];
@@ -813,7 +813,7 @@ static int next_entry(struct littlefs *fs, struct littlefs_directory *directory,
     return result;
 }
 
-/* Usually it stands there already. */
+/* Usually it is there already. */
 static int go_to_entry(struct littlefs *fs,
                        struct littlefs_directory *directory, uint64_t first)
 {
@@ -881,7 +881,7 @@ static int littlefs_mkdir(struct fs_mount *mount, const char *path)
     return end_change(fs, lfs2_mkdir(&fs->lfs, clean));
 }
 
-/* The directories that are open there are over. */
+/* Close the directories that are open there. */
 static void remove_directories(struct littlefs *fs, const char *path)
 {
     for (struct littlefs_directory *directory = fs->directories; directory;
@@ -916,7 +916,7 @@ static int littlefs_rmdir(struct fs_mount *mount, const char *path)
 
 /* ---- Removing and renaming */
 
-/* Its blocks must not be taken from the moment that its name is gone. */
+/* From when its name is gone, its blocks must not be reused. */
 static struct littlefs_node *hold_blocks(struct littlefs *fs, const char *path)
 {
     struct littlefs_node *node = find_node(fs, path);
@@ -950,7 +950,7 @@ static int littlefs_unlink(struct fs_mount *mount, const char *path)
     return end_change(fs, err);
 }
 
-/* `path` lies at or below `from`, and shall do so at or below `to`. */
+/* Move `path`, which is at or below `from`, to the same place under `to`. */
 static void move_path(char *path, const char *from, const char *to)
 {
     size_t old_len = strlen(from), len = strlen(to);
@@ -959,7 +959,7 @@ static void move_path(char *path, const char *from, const char *to)
     memcpy(path, to, len);
 }
 
-/* Would all that is open below `from` still have a path? */
+/* Would the paths of all open files below `from` still fit? */
 static bool paths_fit(struct littlefs *fs, const char *from, const char *to)
 {
     size_t old_len = strlen(from), len = strlen(to);
@@ -987,7 +987,7 @@ static void move_paths(struct littlefs *fs, const char *from, const char *to)
             move_path(directory->path, from, to);
 }
 
-/* What may stand in the way of a rename; 0: nothing. */
+/* The error that prevents a rename; 0: none. */
 static int check_rename(struct littlefs *fs, const char *from, const char *to)
 {
     struct lfs2_info old, new;
@@ -1021,7 +1021,7 @@ static int rename_clean(struct littlefs *fs, const char *from, const char *to)
     remove_directories(fs, to);
     move_paths(fs, from, to);
     moved = find_node(fs, to);
-    /* Should this fail, then recover finds the entry before it is needed. */
+    /* If this fails, recover finds the entry before it is needed. */
     if (moved && find_entry(fs, moved))
         fs->stale = true;
     return 0;
@@ -1050,8 +1050,8 @@ static int littlefs_rename(struct fs_mount *mount, const char *path,
 
 /* ---- Space, mounting */
 
-/* Counted by reading all of the metadata; what has no name any more but is
- * still open counts as free, and files are not counted. */
+/* Counted by reading all of the metadata. Files without a name that are still
+ * open count as free; the number of files is not counted. */
 static void littlefs_space(struct fs_mount *mount, struct fs_space *space)
 {
     struct littlefs *fs = mount->state;
@@ -1066,7 +1066,7 @@ static void littlefs_space(struct fs_mount *mount, struct fs_space *space)
         space->free_bytes = (nr - (uint64_t)used) * fs->config.block_size;
 }
 
-/* What is still open is written: it would be, were it closed. */
+/* Files that are still open are written, as closing them would do. */
 static void littlefs_unmount(struct fs_mount *mount)
 {
     struct littlefs *fs = mount->state;

@@ -3,15 +3,15 @@
  * littlefs' disk: its block functions on a volume, the sizes it works with, and
  * the finding, making and growing of a file system.
  *
- * A disk needs no erasing, and no two writes to one place are too many: erase
- * does nothing, and blocks are not moved for wear. What must not happen is that
- * a write changes what was written before beside it, so nothing smaller than
- * the disk's own block is programmed.
+ * A disk needs no erasing, and any sector can be written any number of times:
+ * erase does nothing, and there is no wear levelling. But a write must never
+ * change earlier data next to it, so nothing smaller than the disk's own block
+ * is programmed.
  *
  * littlefs flushes at the end of each commit of metadata (and by our patch
  * before it, for a file's blocks), and a commit has a checksum. So between two
- * flushes the disk may reorder as it likes: a commit is there whole, after all
- * that it refers to, or it is not there.
+ * flushes the disk may reorder writes as it likes: a commit is either there as
+ * a whole, after all that it refers to, or not at all.
  */
 #include "fs/littlefs.h"
 #include "kernel/log.h"
@@ -19,22 +19,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Blocks that an image may have: littlefs' least, and what is ever sensible. */
+/* Block sizes of an image: littlefs' minimum, and the largest sensible one. */
 #define BLOCK_MIN     128
 #define BLOCK_MAX     (1 << 20)
-/* The two superblocks: less is no file system. */
+/* The two superblocks: the smallest file system. */
 #define BLOCKS_MIN    2
-/* Blocks that we make: an open file's cache, and a step of its growth. */
+/* Block size of file systems that we make: also how much a file grows by. */
 #define BLOCK_BYTES   4096
-/* One read of a file's data, one write; there is one for each open file. */
+/* Size of one read or write of a file's data; each open file has a cache. */
 #define CACHE_MAX     4096
-/* A metadata block that is longer takes too long to compact: each entry is
+/* A longer metadata block would take too long to compact: each entry is
  * compared with all others. */
 #define METADATA_MAX  4096
-/* The map of free blocks, a bit each, which is drawn by reading the whole of
- * the metadata. Of 1 GiB in blocks of 4 KiB at once. */
+/* The map of free blocks, one bit each, is made by reading all of the metadata.
+ * This covers 1 GiB in blocks of 4 KiB at once. */
 #define LOOKAHEAD_MAX 32768
-/* What other file systems leave empty is not longer: btrfs begins at 64 KiB. */
+/* Other file systems leave no more than this empty: btrfs begins at 64 KiB. */
 #define EMPTY_BYTES   (128u * 1024)
 
 /* ---- Block functions */
@@ -49,8 +49,8 @@ static uint64_t volume_bytes(const struct volume *volume)
     return volume->nr_sectors * VOLUME_SECTOR_BYTES;
 }
 
-/* An address past the end is what a broken image asks for, no disk's fault.
- * littlefs would take what lies in its cache after an error for the block. */
+/* An address past the end comes from a broken image, not from a faulty disk.
+ * After an error littlefs would take what is in its cache for the block. */
 static int read_block(const struct lfs2_config *config, lfs2_block_t block,
                       lfs2_off_t skip, void *to, lfs2_size_t bytes)
 {
@@ -173,7 +173,7 @@ static int check_length(struct littlefs *fs, uint32_t nr_blocks,
     return LFS2_ERR_CORRUPT;
 }
 
-/* The block size that a superblock there tells; 0: there is none. */
+/* The block size according to a superblock at `offset`; 0: there is none. */
 static int block_size_at(struct littlefs *fs, uint64_t offset)
 {
     struct superblock super;
@@ -209,8 +209,8 @@ static int attach_with(struct littlefs *fs, uint32_t block_bytes)
     return err;
 }
 
-/* Either of the two superblocks may have been cut off while it was written.
- * Where block 1 begins only it can tell. */
+/* Either superblock may be incomplete, if its write was cut off. Where block 1
+ * begins is known only from that block itself. */
 int littlefs_attach(struct littlefs *fs)
 {
     int first = block_size_at(fs, 0), bytes;

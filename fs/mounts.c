@@ -2,10 +2,10 @@
 /*
  * Which volume is mounted where: mount=DISK:TYPE:PLACE[:ro|:rw|:new],...
  *
- * The option is read at once, by fs_plan. Disks take their time, and only then
- * tell whether they can be written: fs_mount opens them, in the mount's fiber,
- * and gives each a cache.
- * Who adds a file system adds it to `types`.
+ * fs_plan parses the option at once. Disks take a while to connect, and only
+ * then is it known whether they can be written: fs_mount opens them, in the
+ * mount's fiber, and gives each a cache.
+ * To add a file system, add it to `types`.
  */
 #include "kernel/app.h"
 #include "fs/fs.h"
@@ -25,7 +25,7 @@ struct word {
     size_t len;
 };
 
-/* The part of *text before `end`, which is taken off with it. */
+/* Remove the part of *text up to and including `end`; returns it without. */
 static struct word cut(struct word *text, char end)
 {
     const char *found = memchr(text->at, end, text->len);
@@ -59,7 +59,7 @@ static const struct fs_type *find_type(struct word name)
     return NULL;
 }
 
-/* "/" or "/data", "/a/b": then without its slash at the end. */
+/* Accepts "/", "/data", "/a/b"; a slash at the end is removed. */
 static bool set_place(struct fs_mount *mount, struct word place)
 {
     if (place.len == 0 || place.len >= FS_PLACE_MAX || place.at[0] != '/')
@@ -78,7 +78,7 @@ static bool is_taken(const struct fs *fs, const char *place)
     return false;
 }
 
-/* One of the mounts: what is wrong with it, or NULL. */
+/* Parse one mount. Returns what is wrong with it, or NULL. */
 static const char *plan_one(struct fs *fs, struct word text)
 {
     struct fs_mount *mount = &fs->mounts[fs->nr_mounts];
@@ -107,7 +107,7 @@ static const char *plan_one(struct fs *fs, struct word text)
     return NULL;
 }
 
-/* The size of caches: what cache= says, or by the memory there is. */
+/* The size of caches: from cache=, or a share of the available memory. */
 static int plan_caches(struct fs *fs)
 {
     uint64_t kib = pages_available(fs->app->pages) * (XEN_PAGE_SIZE / 1024) /
@@ -145,7 +145,7 @@ int fs_plan(struct fs *fs)
 
 /* ---- In the mount's fiber */
 
-/* Who writes to a volume has it alone: no two file systems know of each other.
+/* A writer needs a volume to itself: file systems do not know of each other.
  */
 static bool is_in_use(const struct fs_mount *mount)
 {
@@ -162,7 +162,7 @@ static bool is_in_use(const struct fs_mount *mount)
     return false;
 }
 
-/* Without one it is slow, and goes. */
+/* Without a cache the mount is slow, but works. */
 static void give_cache(struct fs_mount *mount)
 {
     struct fs *fs = mount->fs;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What can be asked of files: each call (bottom half of this file) puts its
- * arguments into the request and the request into its mount's queue; its do_
- * function (top half) runs in the mount's fiber, checks what is the same for
- * all types of file systems, and leaves the rest to the type.
+ * The calls on files: each call (bottom half of this file) puts its arguments
+ * into the request and the request into its mount's queue; its do_ function
+ * (top half) runs in the mount's fiber, makes the checks that are common to all
+ * types of file systems, and leaves the rest to the type.
  *
  * So a type is never asked to write to a read-only mount, to read a file that
- * was opened for writing only, or to list what is no directory.
+ * was opened for writing only, or to list something that is not a directory.
  */
 #include "fs/fs.h"
 #include "fs/type.h"
@@ -96,8 +96,8 @@ static int do_rmdir(struct fs_request *request)
 
 /* ---- In the fiber: opening and closing */
 
-/* On a read-only mount: what does it say of the path, and do the flags ask for
- * more than reading it? */
+/* On a read-only mount: look up the path, and check that the flags ask for
+ * reading only. */
 static int open_read_only(struct fs_request *request)
 {
     struct fs_file *file = request->file;
@@ -193,7 +193,7 @@ static int do_ftruncate(struct fs_request *request)
     return request->mount->type->ftruncate(file, request->offset);
 }
 
-/* A directory is always on the disk: see fs.h. */
+/* Changes of directories are always stable: see fs.h. */
 static int do_fsync(struct fs_request *request)
 {
     struct fs_file *file = request->file;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a kind of file system is to fs.c: functions that may wait, each called
- * in the mount's fiber, one at a time. 0, a count, or a negative error as in
- * fs.h. For the files of this folder only.
+ * A type of file system, as fs.c sees it: functions that may wait, called in
+ * the mount's fiber, one at a time. They return 0, a count, or a negative error
+ * as in fs.h. For the files of this folder only.
  */
 #ifndef FS_TYPE_H
 #define FS_TYPE_H
@@ -23,14 +23,14 @@ struct fs_type {
     void (*space)(struct fs_mount *mount, struct fs_space *space);
 
     /* file->mount and flags are set (on a read-only mount the flags do not
-     * ask for a change); it sets stat and, if it likes, state. NULL: a file is
-     * what lookup says of it, and nothing more. */
+     * ask for a change); the function sets stat and may set state. NULL: the
+     * type has no state per file, and lookup gives its stat. */
     int (*open)(struct fs_file *file, const char *path);
     int (*close)(struct fs_file *file); /* NULL: nothing to do */
     int (*fstat)(struct fs_file *file); /* NULL: it never changes */
-    /* Of a file, opened for it: the number of bytes, fewer only at its end. */
+    /* For a file opened for it: the number of bytes, fewer only at the end. */
     int (*pread)(struct fs_file *file, void *to, size_t bytes, uint64_t offset);
-    /* Of a directory. */
+    /* For a directory. */
     int (*readdir)(struct fs_file *file, struct fs_entry *entries, unsigned nr,
                    uint64_t first);
 
@@ -57,14 +57,14 @@ void fs_unmount(struct fs_mount *mount);
 
 /* ---- fs.c, for requests.c */
 
-/* Put it into the mount's queue: work runs in the mount's fiber, and what it
- * returns is the status. */
+/* Queue a request: work runs in the mount's fiber, and its result becomes the
+ * status. */
 void fs_submit(struct fs_mount *mount, struct fs_request *request,
                int (*work)(struct fs_request *request), fs_done *done);
-/* No mount is asked: this is the status. */
+/* End a request with this status, without asking a mount. */
 void fs_refuse(struct fs *fs, struct fs_request *request, int status,
                fs_done *done);
-/* The mount that an absolute path leads to, that with the longest place; NULL:
+/* The mount of an absolute path, the one with the longest mount point; NULL:
  * none. *rest is the path below it. */
 struct fs_mount *fs_find_mount(struct fs *fs, const char *path,
                                const char **rest);

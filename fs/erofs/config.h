@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* In place of what configure would write for liberofs: lz4, and nothing else
- * that is optional. */
+/* Replaces the file that configure would write for liberofs: of the options,
+ * only lz4. */
 #ifndef FS_EROFS_CONFIG_H
 #define FS_EROFS_CONFIG_H
 

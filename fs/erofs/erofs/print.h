@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* In place of liberofs' own: what it complains of goes to the log. */
+/* Replaces liberofs' own header: its messages go to the log. */
 #ifndef FS_EROFS_PRINT_H
 #define FS_EROFS_PRINT_H
 
