@@ -18,9 +18,9 @@
  *         fiber_park();
  *
  * A fiber cannot be ended from outside: it must be told to return. Below each
- * stack lies a page that nobody may touch: who overflows it ends the guest, as
- * on the first stack. Each fiber has an errno of its own, and so has the loop;
- * what else the C library keeps (strtok, rand) is one for all.
+ * stack lies a guard page: an overflow ends the guest, as on the first stack.
+ * Each fiber has an errno of its own, and so has the loop; all other state of
+ * the C library (strtok, rand) is shared.
  */
 #ifndef KERNEL_FIBER_H
 #define KERNEL_FIBER_H
