@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vif's addresses: where they come from, and who is told.
+ * A vif's addresses: their sources, and where they are logged and published.
  *
- *   address_configure     what the user wants, from the command line, or from
- *                         the xenstore, which takes a few turns
- *   address_link_up       when both this and the link are there, lwIP is told,
- *                         once; from then on it looks after DHCP, duplicate
- *                         detection and announcements itself
- *   address_forget        when the vif comes back with another MAC: once more
- *   address_update        whenever lwIP changed something: compare with what
- *                         was logged and published last, and tell what differs
+ *   address_configure     use the user's settings, from the command line or the
+ *                         xenstore (the latter takes a few turns)
+ *   address_link_up       once the link and the settings are there, tells lwIP,
+ *                         once; lwIP then does DHCP, duplicate detection and
+ *                         announcements itself
+ *   address_forget        starts over when the vif comes back with another MAC
+ *   address_update        whenever lwIP changed something: logs and publishes
+ *                         what differs from the last time
  *
- *   address_conflict4,6   somebody else uses one of them
+ *   address_conflict4,6   another host uses one of the addresses
  *
- * The xenstore is written in one transaction at a time; what changes meanwhile
- * is written after it. An address without a link serves nobody: it is shown as
- * gone until the link is back.
+ * The xenstore is written in one transaction at a time; changes that come
+ * meanwhile are written after it. An address without a link is of no use: it is
+ * shown as gone until the link is back.
  */
 #include "net/vif.h"
 
@@ -98,7 +98,7 @@ void address_link_up(struct vif *vif)
                     loop_now(vif->loop) + DHCP_SLOW_NS, dhcp_is_slow);
 }
 
-/* Also its neighbours: the other MAC may be plugged in elsewhere. */
+/* Forget the neighbours too: the new MAC may be on another network. */
 void address_forget(struct vif *vif)
 {
     struct netif *netif = &vif->netif;
@@ -107,7 +107,7 @@ void address_forget(struct vif *vif)
         return;
     vif->addressed = false;
     if (vif->config.ipv4 == VIFCONFIG_AUTO)
-        dhcp_stop(netif); /* gives the lease back, still as the old one */
+        dhcp_stop(netif); /* gives the lease back, still under the old MAC */
     netif_set_addr(netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4);
     lease6_stop(vif);
     for (unsigned i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++)
@@ -147,8 +147,8 @@ static void keep_stored(struct vif *vif, const struct xs_request *request)
 
     if (request->value_bytes == 0)
         return;
-    /* Cut values are as wrong as those with a NUL inside: both end early, and
-     * an address that does is refused. */
+    /* A truncated value is as wrong as one with a NUL inside: both end early,
+     * and such an address is refused. */
     snprintf(text, VIF_CONFIG_TEXT_MAX, "%s", request->value);
     stored->given[stored->at] = text;
 }
@@ -258,7 +258,7 @@ static void describe_ipv6(const struct vif *vif, unsigned i, char *text,
     snprintf(text, bytes, "%s/64", ip);
 }
 
-/* How the IPv4 address came about. */
+/* Where the IPv4 address came from. */
 static void ipv4_origin(const struct vif *vif, char *text, size_t bytes)
 {
     const struct dhcp *dhcp = netif_dhcp_data(&vif->netif);
@@ -311,14 +311,14 @@ static void log_addresses(struct vif *vif)
     }
 }
 
-/* ---- Others who use an address of ours */
+/* ---- Other hosts that use one of our addresses */
 
 /* RFC 5227, 2.4: DEFEND_INTERVAL. */
 #define DEFEND_NS (10 * NS_PER_S)
-/* Who is wrong may be so for days. */
+/* A conflict may last for days. */
 #define TELL_NS   (60 * NS_PER_S)
 
-/* True once in so long; *next_ns begins with 0. */
+/* True at most once per interval; *next_ns starts at 0. */
 static bool is_due(struct vif *vif, uint64_t *next_ns, uint64_t interval_ns)
 {
     uint64_t now = loop_now(vif->loop);
@@ -342,8 +342,8 @@ static void log_conflict(struct vif *vif, bool v6, const char *ip,
     log_error("net", "%s: %s uses %s, too: %s", vif->name, other, ip, effect);
 }
 
-/* Each ARP message's sender. A server's address is what its clients know, so
- * that it is never given up: RFC 5227, 2.4, (c). */
+/* Called with each ARP message's sender. A server's clients know its address,
+ * so it is never given up: RFC 5227, 2.4, (c). */
 void address_conflict4(struct netif *netif, const ip4_addr_t *ip,
                        const uint8_t *mac)
 {
@@ -358,7 +358,8 @@ void address_conflict4(struct netif *netif, const ip4_addr_t *ip,
                  "it is announced as ours; one of the two must get another");
 }
 
-/* lwIP gives up a tentative address after this, and keeps one in use. */
+/* After this lwIP gives up a tentative address, but keeps one in use.
+ */
 void address_conflict6(struct netif *netif, int8_t slot, const uint8_t *mac)
 {
     struct vif *vif = netif->state;
@@ -393,8 +394,8 @@ static void published(struct xs_update *update, int error)
         publish(vif);
 }
 
-/* Addresses in the order in which they are shown: those that reach beyond the
- * link come first. */
+/* Addresses in the order in which they are shown: those with more than
+ * link-local scope first. */
 static void list_addresses(const struct vif *vif,
                            char list[VIF_ADDRESSES][VIF_ADDRESS_MAX])
 {
@@ -413,7 +414,7 @@ static void list_addresses(const struct vif *vif,
     }
 }
 
-/* A node for slot `i`, if it is to show something else than it does. */
+/* A node for slot `i`, if what it shows has changed. */
 static bool make_node(struct vif *vif, unsigned i,
                       const char text[VIF_ADDRESS_MAX], struct xs_node *node)
 {

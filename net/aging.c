@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * lwIP counts lifetimes in calls of its timers, and a guest that is paused for
- * two hours makes none. When it goes on, all that lwIP keeps for a while
- * becomes so much older here, before anything that arrived is looked at:
- * addresses, routers and prefixes that were announced, neighbours, names,
- * connections in TIME_WAIT.
+ * two hours makes none. When the guest resumes, everything in lwIP that has a
+ * lifetime is aged here by that time, before any input is handled: addresses,
+ * routers and prefixes that were announced, neighbours, names, connections in
+ * TIME_WAIT.
  *
- * What waits for an answer does not: the answer may lie in the ring, and the
- * peer may never have been asked. Retransmissions, duplicate detection and
- * keepalive probes go on where they were, and round trips are not measured
- * across the pause. DHCP has times of its own: lease.c.
+ * Exchanges that wait for an answer are not aged: the answer may be in the
+ * ring, or the question may never have been sent. Retransmissions, duplicate
+ * detection and keepalive probes continue where they were, and round trips are
+ * not measured across the pause. DHCP keeps its own times: lease.c.
  */
 #include "net/aging.h"
 
@@ -32,7 +32,7 @@ static uint32_t left(uint32_t life_s, uint32_t seconds)
     return life_s > seconds ? life_s - seconds : 0;
 }
 
-/* ---- IPv6: true when something is over that routers announce. */
+/* ---- IPv6: true when something that routers announce has expired. */
 
 static bool age_addresses(struct netif *netif, uint32_t seconds)
 {
@@ -94,7 +94,7 @@ static void age_prefixes(uint32_t seconds)
     }
 }
 
-/* A neighbour that was known to be there has to be asked when it is used. */
+/* A neighbour that was known to be reachable must be probed on its next use. */
 static void age_neighbours(uint32_t seconds)
 {
     for (unsigned i = 0; i < LWIP_ND6_NUM_NEIGHBORS; i++) {
@@ -115,8 +115,8 @@ static void age_neighbours(uint32_t seconds)
         destination_cache[i].age += seconds;
 }
 
-/* Routers announce themselves every half hour or so: who lost what they said
- * asks (RFC 4861, 6.3.7). */
+/* Routers announce themselves every half hour or so; a host that lost their
+ * information solicits them (RFC 4861, 6.3.7). */
 static void age_ipv6(uint32_t seconds)
 {
     bool ask = age_routers(seconds);
@@ -134,7 +134,7 @@ static void age_ipv6(uint32_t seconds)
 
 /* ---- TCP */
 
-/* A peer that is silent is given up only after it was asked. */
+/* A silent peer is given up only after it was probed. */
 static void spare_silent(struct tcp_pcb *pcb)
 {
     uint32_t silent_ms = pcb->keep_idle + pcb->keep_cnt_sent * pcb->keep_intvl;

@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-/* All lifetimes of lwIP's see this time pass; what is over is not used again.
- * Those who wait for an answer go on waiting. */
+/* Age all of lwIP's lifetimes by this time; what has expired is not used again.
+ * Exchanges that wait for an answer go on waiting. */
 void aging_pass(uint32_t seconds);
 
 #endif

@@ -2,12 +2,12 @@
 /*
  * The Internet checksum (RFC 1071), and who computes it when we send.
  *
- * lwIP is told never to compute those of TCP and UDP: whether the backend can
- * do it differs between IPv4 and IPv6, which lwIP's flags cannot say, and
- * depends on the packet. So all of them are written here, at one of two points:
- * as a frame leaves (checksum_frame), in blank form where the backend takes
- * that; or just before lwIP cuts a packet into fragments (checksum_packet, a
- * hook), always in full, because a fragment cannot be blank.
+ * lwIP never computes those of TCP and UDP: whether the backend can do so
+ * depends on the packet, and differs between IPv4 and IPv6, which lwIP's flags
+ * cannot express. So all of them are written here, at one of two points: as a
+ * frame leaves (checksum_frame), in blank form where the backend takes that; or
+ * just before lwIP cuts a packet into fragments (checksum_packet, a hook),
+ * always in full, because a fragment cannot be blank.
  *
  * Sums are of 16-bit words as they stand in memory: the one's complement sum
  * does not care about byte order as long as it is written back the same way.
@@ -52,7 +52,7 @@ uint16_t checksum_sum(const void *data, int bytes)
     return fold(sum);
 }
 
-/* Where things are in an IP packet that has a TCP or UDP header whole. */
+/* The layout of an IP packet with a complete TCP or UDP header. */
 struct packet {
     uint16_t *field;       /* the checksum */
     const void *addresses; /* source and destination, side by side */
@@ -90,7 +90,7 @@ static bool parse_ipv4(const uint8_t *at, unsigned bytes, struct packet *packet)
     return true;
 }
 
-/* lwIP sends TCP and UDP without extension headers, but for fragments. */
+/* lwIP sends TCP and UDP without extension headers, except for fragments. */
 static bool parse_ipv6(const uint8_t *at, unsigned bytes, struct packet *packet)
 {
     const struct ip6_hdr *ip = (const void *)at;
@@ -105,7 +105,7 @@ static bool parse_ipv6(const uint8_t *at, unsigned bytes, struct packet *packet)
     return true;
 }
 
-/* False: no TCP or UDP, a fragment, or cut short. */
+/* False: not TCP or UDP, a fragment, or truncated. */
 static bool parse(uint8_t *at, unsigned bytes, struct packet *packet)
 {
     if (bytes == 0)

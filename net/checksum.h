@@ -8,8 +8,8 @@
 
 struct pbuf;
 
-/* What of an ethernet frame's TCP or UDP checksum may be left to the backend
- * (xen/io/netif.h, "Checksum offload"). */
+/* Which TCP and UDP checksums may be left to the backend (xen/io/netif.h,
+ * "Checksum offload"). */
 struct checksum_offload {
     bool ipv4, ipv6;
 };
@@ -20,8 +20,8 @@ struct checksum_offload {
  * are left alone. */
 bool checksum_frame(struct pbuf *p, const struct checksum_offload *offload);
 
-/* The same for an IP packet that is about to be fragmented: its pieces get no
- * second chance. */
+/* The same for an IP packet that is about to be fragmented: its fragments
+ * cannot be checksummed later. */
 void checksum_packet(struct pbuf *p);
 
 #endif

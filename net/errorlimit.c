@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A token bucket kept as one number: the time at which it would be full. Each
- * error moves that time on by the interval of one; an error is refused when it
- * would lie further ahead than the whole burst takes to refill.
+ * error moves that time forward by one interval; an error is refused when that
+ * would put it further ahead than the whole burst takes to refill.
  */
 #include "net/errorlimit.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A limit on the ICMP errors that we send (RFC 1812, 4.3.2.8; RFC 4443, 2.4
- * (f)): a flood from forged addresses is not answered at its own rate. */
+ * (f)): a flood from forged addresses is not answered packet for packet. */
 #ifndef NET_ERRORLIMIT_H
 #define NET_ERRORLIMIT_H
 
@@ -9,8 +9,8 @@
 
 struct pbuf;
 
-/* A burst, and what comes after it: a host that probes our ports by hand gets
- * every answer, a flood gets these. */
+/* A burst, and the rate after it: a host that probes our ports by hand gets
+ * every answer, a flood gets only these. */
 #define ERRORLIMIT_BURST      50
 #define ERRORLIMIT_PER_SECOND 100
 
@@ -18,7 +18,8 @@ struct errorlimit {
     uint64_t full_ns; /* when the burst is available again */
 };
 
-/* May this ethernet frame go out now? False: it is an error too many. */
+/* May this ethernet frame be sent now? False: it is an ICMP error over the
+ * limit. */
 bool errorlimit_pass(struct errorlimit *limit, const struct pbuf *p,
                      uint64_t now_ns);
 

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When DHCP does what: lwIP's dhcp.c has the messages and states, and asks here
- * for the time, through hooks (third_party/patches/lwip/0030).
+ * The timing of DHCP: lwIP's dhcp.c has the messages and states, and takes its
+ * times from here, through hooks (third_party/patches/lwip/0030).
  *
- *   wait    an answer is awaited; else the message is sent again after 4, 8,
- * 16, 32, 64, 64... s, each up to a second more or less (RFC 2131, 4.1) renew
- * T1: its server is asked, until T2 all servers are; each time after half of
- * what is left (4.4.5) end     the address is dropped, whatever else there is
- * to do: an alarm
+ *   wait    the time to wait for an answer before the message is sent again: 4,
+ *           8, 16, 32, 64, 64... s, each varied by up to a second (RFC 2131,
+ *           4.1)
+ *   renew   T1: its server is asked, from T2 on all servers; each time after
+ *           half of what is left (4.4.5)
+ *   end     the address is dropped, whatever else there is to do: an alarm
  *
  * All are points in time on the loop's clock, counted from when the request was
- * sent: a guest that was paused sees at once what is over. A lease may be of
- * any length from a second to for ever; that in nanoseconds fits 64 bits.
+ * sent: a guest that was paused sees at once what has expired. A lease may last
+ * from a second to for ever; in nanoseconds that fits 64 bits.
  */
 #include "net/lease.h"
 #include "net/vif.h"
@@ -32,19 +33,20 @@
 #define WAIT_LAST_NS   (64 * NS_PER_S)
 #define WAIT_JITTER_NS NS_PER_S
 
-/* Requests to renew follow each other in no less than this (4.4.5), or than a
- * part of the lease: one lost packet must not be the end of a short one. */
+/* The shortest time between requests to renew (4.4.5); less for a short lease:
+ * one lost packet must not end it. */
 #define RENEW_MIN_NS   (60 * NS_PER_S)
 #define RENEW_MIN_PART 8
 
-/* T1 and T2 come earlier by up to this part of them, so that guests that were
+/* T1 and T2 come earlier by up to this fraction, so that guests that were
  * started together do not ask together (4.4.5, "fuzz"). */
 #define FUZZ_PART 16
 
-/* What option 121 may have: the routes that are kept and some that are not. */
+/* The length of option 121: the routes that are kept, and some more. */
 #define ROUTES_BYTES_MAX 128
 
-/* Of the message that lwIP is parsing: option 121, joined (RFC 3396). */
+/* Option 121 of the message that lwIP is parsing, parts joined (RFC 3396).
+ */
 static struct {
     uint8_t bytes[ROUTES_BYTES_MAX];
     unsigned nr;
@@ -56,7 +58,7 @@ static struct vif *vif_of(const struct netif *netif)
     return netif->state;
 }
 
-/* 0 to nearly `ns`; a little coarse, so that it cannot overflow. */
+/* From 0 to just under `ns`; a little coarse, so that it cannot overflow. */
 static uint64_t random_below(uint64_t ns)
 {
     return (ns >> 16) * (net_random() >> 16);
@@ -97,7 +99,8 @@ static void renew_at(struct vif *vif, uint64_t due_ns)
     timer_start(vif->loop, &vif->lease.renew, due_ns, renew);
 }
 
-/* Ask again after half of the time until then, or, when that is soon, then. */
+/* Ask again after half of the time until until_ns; at until_ns if near.
+ */
 static void renew_before(struct vif *vif, uint64_t until_ns)
 {
     const struct lease *lease = &vif->lease;
@@ -112,7 +115,7 @@ static void renew_before(struct vif *vif, uint64_t until_ns)
         renew_at(vif, until_ns);
 }
 
-/* While the address is being confirmed, or asked for anew, that is enough. */
+/* While the address is being confirmed or requested anew, that is enough. */
 static void renew(struct timer *timer)
 {
     struct vif *vif = container_of(timer, struct vif, lease.renew);
@@ -149,7 +152,7 @@ static void start_lease(struct vif *vif, const struct dhcp *dhcp)
     uint64_t t2 = dhcp->offered_t2_rebind * NS_PER_S;
 
     if (length == 0)
-        length = NS_PER_S; /* it was given, so it is to be used */
+        length = NS_PER_S; /* there is a lease, so use it */
     if (t2 == 0 || t2 >= length)
         t2 = length / 8 * 7;
     if (t1 == 0 || t1 >= t2)
@@ -193,8 +196,8 @@ void lease_option(const struct pbuf *p, uint8_t option, uint16_t at,
     routes.nr += pbuf_copy_partial(p, routes.bytes + routes.nr, bytes, at);
 }
 
-/* The bits of the mask, as many bytes of the network, the router. Behind it,
- * or NULL: this is none, or cut short. */
+/* The prefix length, that many bits of the network, the router. Returns the end
+ * of the route, or NULL: it is invalid or truncated. */
 static const uint8_t *read_route(const uint8_t *at, const uint8_t *end,
                                  struct lease_route *route)
 {
@@ -225,7 +228,7 @@ static void take_route(struct vif *vif, struct dhcp *dhcp,
                  vif->name, LEASE_ROUTES_MAX);
 }
 
-/* The router option counts only when this one is not there (RFC 3442). */
+/* The router option counts only when option 121 is missing (RFC 3442). */
 static void take_routes(struct vif *vif, struct dhcp *dhcp)
 {
     const uint8_t *at = routes.bytes, *end = at + routes.nr;

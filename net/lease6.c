@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The exchange is SOLICIT, ADVERTISE, REQUEST, REPLY; then RENEW from T1 on, to
- * the server that gave the address, and REBIND from T2 on, to all. A state's
- * message is sent again until it is answered, at RFC 8415's times (15).
+ * The exchange is SOLICIT, ADVERTISE, REQUEST, REPLY; from T1 on RENEW, to the
+ * server that gave the address; from T2 on REBIND, to all servers. Each state's
+ * message is retransmitted until it is answered, at RFC 8415's times (15).
  *
- * The address is lwIP's as one made by autoconfiguration would be: with a
- * lifetime, which lwIP counts and aging.c keeps true across a pause. When it is
- * gone, we ask anew. The first server that offers something is taken, as with
- * DHCPv4: to wait for a better one would cost each start a second.
+ * lwIP treats the address like one from autoconfiguration: it has a lifetime,
+ * which lwIP counts and aging.c corrects after a pause. When it expires, we ask
+ * anew. The first offer is taken, as with DHCPv4: waiting for a better one
+ * would cost a second at each start.
  *
- * What a server sent is read through take_option(), which knows where it ends.
+ * A server's messages are read through take_option(), which checks the bounds.
  */
 #include "net/lease6.h"
 #include "net/vif.h"
@@ -42,7 +42,7 @@ enum {
 #define CLIENT_BYTES  10 /* DUID-LL: 3, ethernet, the MAC (11.4) */
 #define IA_BYTES      12 /* its id, T1, T2 */
 #define ADDRESS_BYTES 24 /* the address, preferred and valid life */
-/* Everything that a message of ours may have. */
+/* The longest message that we send. */
 #define MESSAGE_MAX                                                  \
     (4 + 4 + CLIENT_BYTES + 4 + LEASE6_DUID_MAX + 4 + IA_BYTES + 4 + \
      ADDRESS_BYTES + 4 + 2 + 4 + 2)
@@ -65,7 +65,7 @@ static const struct state {
     [LEASE6_REBIND] = {REBIND, RENEW_NS, RENEW_MAX_NS},
 };
 
-/* One for all vifs that ask. */
+/* Shared by all vifs that use DHCPv6. */
 static struct udp_pcb *socket;
 static unsigned nr_users;
 
@@ -207,7 +207,7 @@ static bool has_other_address(const struct vif *vif)
     return false;
 }
 
-/* Sent again; or, when that makes no sense any more, something else. */
+/* Retransmit, or move to another state when that has become pointless. */
 static void on_timer(struct timer *timer)
 {
     struct vif *vif = container_of(timer, struct vif, lease6.timer);
@@ -246,7 +246,7 @@ struct option {
     const uint8_t *data;
 };
 
-/* The next option; false: there is none, or it is cut short. */
+/* The next option; false: there is none, or it is truncated. */
 static bool take_option(const uint8_t **at, const uint8_t *end,
                         struct option *option)
 {
@@ -319,7 +319,7 @@ static void read_answer(const struct vif *vif, struct answer *answer,
     }
 }
 
-/* Behind those that there are, each once. */
+/* Append them to those already known, without duplicates. */
 static void use_resolvers(const struct option *dns)
 {
     for (unsigned at = 0; at + 16 <= dns->bytes; at += 16) {
@@ -335,7 +335,7 @@ static void use_resolvers(const struct option *dns)
     }
 }
 
-/* The address, with these lifetimes; false: there is no room for it. */
+/* Set the address, with these lifetimes; false: lwIP has no room for it. */
 static bool use_address(struct vif *vif, const struct answer *answer)
 {
     struct netif *netif = &vif->netif;
@@ -409,7 +409,7 @@ static void on_answer(struct vif *vif, uint8_t type,
     if (good)
         bind(vif, answer);
     else if (lease->state !=
-             LEASE6_REQUEST) /* it is no more ours: ask for it */
+             LEASE6_REQUEST) /* it is no longer ours: request it */
         enter(vif, LEASE6_REQUEST);
 }
 

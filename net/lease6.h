@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * DHCPv6 (RFC 8415): one address for a vif whose routers say that addresses are
- * managed (the RA's M flag) and announce no prefix to make one of. lwIP's own
- * client knows only the stateless part, and is not built.
+ * managed (the RA's M flag) and announce no prefix for autoconfiguration.
+ * lwIP's own client knows only stateless DHCPv6, and is not built.
  */
 #ifndef NET_LEASE6_H
 #define NET_LEASE6_H
@@ -31,16 +31,16 @@ struct lease6 {
     uint32_t xid;
     uint64_t began_ns, wait_ns; /* of this state's messages */
     uint64_t rebind_ns;         /* T2 */
-    ip6_addr_t ip;              /* what was offered, or given */
+    ip6_addr_t ip;              /* the address offered or assigned */
     uint16_t server_bytes;
     uint8_t server[LEASE6_DUID_MAX];
 };
 
 struct vif;
 
-/* The link came up again: it may be another one. */
+/* The link came up again: it may be another network. */
 void lease6_link_up(struct vif *vif);
-/* Ask for nothing any more; an address that was given stays to its end. */
+/* Stop asking; an assigned address stays until it expires. */
 void lease6_stop(struct vif *vif);
 
 #endif

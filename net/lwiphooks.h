@@ -34,7 +34,7 @@ void lease_reply(void);
 void lease_option(const struct pbuf *p, uint8_t option, uint16_t at,
                   uint8_t bytes);
 
-/* net/address.c: whose addresses of ours others use, too */
+/* net/address.c: address conflicts */
 void address_conflict4(struct netif *netif, const ip4_addr_t *ip,
                        const uint8_t *mac);
 void address_conflict6(struct netif *netif, int8_t slot, const uint8_t *mac);

@@ -10,7 +10,7 @@
 
 #define NO_SYS               1
 #define SYS_LIGHTWEIGHT_PROT 0
-#define LWIP_NETCONN         0 /* these two need threads */
+#define LWIP_NETCONN         0 /* both need threads */
 #define LWIP_SOCKET          0
 #define LWIP_TIMERS_CUSTOM   1 /* timers are the loop's: net/timeouts.c */
 
@@ -34,8 +34,8 @@
 #define LWIP_NETIF_HOSTNAME            1 /* DHCP tells it to the server */
 #define LWIP_NETIF_HWADDRHINT          1 /* each pcb remembers its ARP entry */
 #define LWIP_CHECKSUM_CTRL_PER_NETIF   1 /* checksum offload, per packet */
-/* Frames with a VLAN tag of number 0 have a priority and no VLAN (802.1Q); of
- * other VLANs the guest is no member. */
+/* Frames with VLAN tag 0 have a priority and no VLAN (802.1Q); the guest is a
+ * member of no other VLAN. */
 #define ETHARP_SUPPORT_VLAN            1
 #define ETHARP_VLAN_CHECK              0
 
@@ -43,18 +43,18 @@
  * when the hint is wrong. */
 
 #define ARP_TABLE_SIZE 64
-/* Packets that wait for an answer: the first A and AAAA queries of a name. */
+/* Packets that wait for an ARP reply: a name's first A and AAAA queries. */
 #define ARP_QUEUEING   1
 #define ARP_QUEUE_LEN  3
 
 /* ---- IPv4 */
 
 #define IP_DEFAULT_TTL           64 /* RFC 1700; lwIP's own default is 255 */
-#define IP_SOF_BROADCAST         1  /* only who asks for it may */
+#define IP_SOF_BROADCAST         1  /* only sockets that ask for it */
 /* Fragments: at most this many are kept, v4 and v6 each: a full 64 KiB
  * datagram at MTU 1500 is 45. A flood of fragments can hold no more. */
 #define IP_REASS_MAX_PBUFS       48
-/* Seconds. RFC 1122 wants 60 to 120, which a flood would use against us. */
+/* Seconds. RFC 1122 asks for 60 to 120, which a flood would use against us. */
 #define IP_REASS_MAXAGE          15
 #define LWIP_DHCP                1
 /* Probing an address before using it costs seconds at each start; the server
@@ -91,11 +91,11 @@
 /* The largest segment; the one in use follows from the MTU. 9000 - 40. */
 #define TCP_MSS 8960
 
-/* Windows, both ways. They follow from the memory there is (net/net.c): lwIP
- * evaluates these at run time but for some sanity checks, where a variable
- * counts as 0. At most 100 ms at 20 Mbit/s, 1 ms at 2 Gbit/s; at least two
- * segments of a jumbo frame. Not memory that is set aside: what is really
- * queued counts against net/memory.c's limit. */
+/* Send and receive windows. They follow from the memory there is (net/net.c):
+ * lwIP evaluates these at run time, except in some sanity checks, where a
+ * variable counts as 0. At most 100 ms at 20 Mbit/s, 1 ms at 2 Gbit/s; at least
+ * two segments of a jumbo frame. No memory is reserved: what is actually queued
+ * counts against net/memory.c's limit. */
 #define NET_WINDOW_MIN   (20 * 1024)
 #define NET_WINDOW_MAX   (256 * 1024)
 #define TCP_WND          (NET_WINDOW_MIN + net_window_more)
@@ -106,31 +106,31 @@
  * for small writes. */
 #define TCP_SND_QUEUELEN (4 * TCP_SND_BUF / 1460)
 #define TCP_SNDLOWAT     16384 /* for sockets only; must stay below 29,696 */
-/* A small write behind unsent data reserves this much for the next ones. */
+/* A small write after unsent data reserves this much for the next ones. */
 #define TCP_OVERSIZE     512
 
-/* Out-of-order data that is kept, each connection: a quarter of the window. */
+/* Out-of-order data kept for each connection: a quarter of the window. */
 #define TCP_OOSEQ_MAX_BYTES (TCP_WND / 4)
 #define TCP_OOSEQ_MAX_PBUFS 64
 #define LWIP_TCP_SACK_OUT   1 /* says what was kept: one loss, one resend */
 
 #define LWIP_TCP_RTO_TIME  1000    /* RFC 6298; lwIP's 3 s are RFC 1122's */
 #define LWIP_TCP_KEEPALIVE 1       /* times can be set for each connection */
-#define TCP_MSL            30000UL /* TIME_WAIT of 60 s, as Linux has */
+#define TCP_MSL            30000UL /* TIME_WAIT of 60 s, as on Linux */
 /* Connections being opened are counted, so that net/tcpguard.c can drop the
  * oldest: the backlog itself (255) is never the limit. */
 #define TCP_LISTEN_BACKLOG 1
 #define SO_REUSE           1 /* a listener may be closed and opened again */
 
-/* ---- Where lwIP asks us; lwiphooks.h declares the functions. */
+/* ---- Hooks: what lwIP asks of us; lwiphooks.h declares the functions. */
 
 #define LWIP_HOOK_FILENAME "lwiphooks.h"
 /* Sequence numbers (RFC 6528), limits on what peers can open: tcpguard.c */
 #define LWIP_HOOK_TCP_ISN  tcpguard_isn
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, optlen, opt1len, opt2, p) \
     tcpguard_packet(pcb, header)
-/* Answers leave by the vif that was asked; routes from DHCP; IPv6 gateways:
- * route.c */
+/* Answers leave by the vif that the request came in on; routes from DHCP; IPv6
+ * gateways: route.c */
 #define LWIP_HOOK_IP4_ROUTE_SRC           route_ipv4
 #define LWIP_HOOK_ETHARP_GET_GW           route_gateway4
 #define LWIP_HOOK_IP6_ROUTE               route_ipv6
@@ -146,10 +146,10 @@
 #define LWIP_HOOK_DHCP_PARSE_OPTION(netif, dhcp, state, msg, type, option, \
                                     len, p, at)                            \
     lease_option(p, option, at, len)
-/* Others who use an address of ours: address.c, our patches 0016 and 0019 */
+/* Address conflicts: address.c, our patches 0016 and 0019 */
 #define LWIP_HOOK_ETHARP_SENDER address_conflict4
 #define LWIP_HOOK_ND6_CONFLICT  address_conflict6
-/* Fragments need their checksum while whole: checksum.c, and our patch
+/* A packet needs its checksum before fragmentation: checksum.c, and our patch
  * third_party/patches/lwip/0004. */
 #define LWIP_HOOK_BEFORE_FRAG   checksum_packet
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A limit on what TCP/IP keeps in memory, so that peers cannot starve the app
- * or the drivers: whatever they send, at most the limit is held for them.
+ * A limit on the memory that TCP/IP uses, so that peers cannot starve the app
+ * or the drivers, whatever they send.
  *
- * Each block carries its size in front, to know what comes back; malloc's own
- * idea of the size is not asked for, since it differs between C libraries.
+ * Each block starts with its size, so that free knows what to subtract;
+ * malloc's own size is not used, since it differs between C libraries.
  */
 #include "net/memory.h"
 
@@ -13,7 +13,7 @@
 
 #include "arch/cc.h"
 
-/* As malloc aligns: the block behind it stays aligned for everything. */
+/* malloc's alignment, so that the block after it stays aligned for any type. */
 #define HEADER_BYTES 16
 
 static struct memory_use use = {.limit = SIZE_MAX};

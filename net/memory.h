@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lwIP's memory: malloc's, within a limit (net_malloc and friends are declared
- * in arch/cc.h).
+ * lwIP's memory: malloc within a limit (net_malloc and friends are declared in
+ * arch/cc.h).
  */
 #ifndef NET_MEMORY_H
 #define NET_MEMORY_H
@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What lwIP may have, bytes. Before this is set there is no limit. */
+/* The most that lwIP may use, in bytes. Until it is set there is no limit. */
 void memory_set_limit(size_t bytes);
 
 struct memory_use {
@@ -19,10 +19,10 @@ struct memory_use {
 };
 struct memory_use memory_use(void);
 
-/* Who may still ask for more, by what is in use already: what comes in and is
- * kept (data that is early, or not read) stops at half of the limit; new
- * connections at three quarters; the rest is for those that there are. So no
- * one of them can keep out the next. */
+/* Whether more may be allocated, by what is in use already: received data that
+ * is kept (out of order, or unread) stops at half of the limit; new connections
+ * at three quarters; the rest is for open connections. So none of these can
+ * lock out the next. */
 bool memory_for_received(void);
 bool memory_for_connections(void);
 

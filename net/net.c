@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stack as a whole: start it, find the vifs, tell who listens.
+ * The stack as a whole: starting it, finding the vifs, telling the listener.
  *
- *   net_start    reads the vifs' options, sets lwIP's memory limit, starts it,
+ *   net_start    reads the vifs' options, sets lwIP's memory limit, starts lwIP
  *                and looks for vifs; all else happens on the loop
- *   found        one vif: vif.c has its frames, address.c its addresses
- *   changed      lwIP changed an address or a link: once, at the end of the
- *                turn, everything that follows from it is done
+ *   found        a vif: vif.c does its frames, address.c its addresses
+ *   changed      lwIP changed an address or a link: all consequences are
+ *                handled once, at the end of the turn
  *
- * lwIP exists once, in globals; so does what is here.
+ * lwIP exists once, in globals; so does this file's state.
  */
 #include "net/net.h"
 
@@ -29,19 +29,20 @@
 #include "xen/bus/xenbus_list.h"
 #include "xen/hv.h"
 
-/* Of the memory there is when the stack starts, lwIP may use this part; the
- * drivers and the app have the rest. */
+/* lwIP may use one part in this many of the memory that is free when the stack
+ * starts; the drivers and the app have the rest. */
 #define MEMORY_SHARE 2
 /* Below this there is no room for a few connections with the smallest windows.
  */
 #define MEMORY_MIN   (128u * 1024)
-/* So many windows may be full before memory is. More would make each connection
- * slower, fewer would let a few idle readers starve the others. */
+/* This many windows may be full before memory is. More would make each
+ * connection slower; fewer would let a few idle readers starve the others.
+ */
 #define WINDOWS_MIN  16
 /* Pages that must be free for that, and for a vif's smallest pools. */
 #define PAGES_MIN    (MEMORY_SHARE * MEMORY_MIN / XEN_PAGE_SIZE + 32)
 
-/* What lwIP's DHCP messages have room for is 40; most names are shorter. */
+/* lwIP's DHCP messages have room for 40; most names are shorter. */
 #define HOSTNAME_MAX 32
 
 static struct net {
@@ -59,7 +60,7 @@ static struct net {
     bool stopped;
 } net;
 
-/* ---- What lwIP asks of us (arch/cc.h) */
+/* ---- What lwIP calls (arch/cc.h) */
 
 uint32_t net_window_more;
 
@@ -112,7 +113,7 @@ static int read_all_options(struct options *options)
 
 /* ---- Changes */
 
-/* Resolvers that the user named stand before those that were announced. */
+/* Resolvers that the user named come before announced ones. */
 static void set_resolvers(void)
 {
     uint8_t nr = 0;
@@ -148,7 +149,7 @@ static void netif_changed(struct netif *netif, netif_nsc_reason_t reason,
     task_start(net.app->loop, &net.changed, apply_changes);
 }
 
-/* An event that is never sent costs a second (docs/hardening.md, A7). */
+/* If an event is never sent, this costs a second (docs/hardening.md, A7). */
 static void every_second(void)
 {
     for (unsigned i = 0; i < NET_VIFS_MAX && !net.stopped; i++) {
@@ -245,7 +246,7 @@ void net_listen(void (*fn)(void *arg), void *arg)
 
 /* ---- Start and stop */
 
-/* memory= counts in MiB, and whole ones. */
+/* memory= is in whole MiB. */
 static unsigned long memory_mb(unsigned long nr_pages)
 {
     unsigned long per_mb = (1ul << 20) / XEN_PAGE_SIZE;
@@ -309,7 +310,7 @@ struct named {
     uint64_t value;
 };
 
-/* Who is told of them, and whose they are. */
+/* Who receives the numbers, and which vif they belong to. */
 struct teller {
     net_number_fn *fn;
     void *arg;

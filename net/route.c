@@ -3,12 +3,12 @@
  * Which vif a packet takes, where there are several:
  *   1. the one that is on the destination's network;
  *   2. the one that owns the packet's source address, if it has a gateway: so
- *      an answer leaves by the vif that was asked;
+ *      an answer leaves by the vif that the request came in on;
  *   3. the first that DHCP gave a route to the destination;
  *   4. the first with a gateway.
  * 1 and 4 are lwIP's own; 2 and 3 are its hooks. For IPv6 the gateways are
- * those that routers announce, which lwIP keeps, and gw6=, which it has no
- * place for: that one is given to it here, for each packet that needs it.
+ * those that routers announce, which lwIP keeps, and gw6=, which lwIP cannot
+ * store: it is supplied here, for each packet that needs it.
  */
 #include "net/loopback.h"
 #include "net/route.h"
@@ -60,7 +60,7 @@ struct netif *route_ipv4(const ip4_addr_t *src, const ip4_addr_t *dest)
         if (!is_usable(netif))
             continue;
         if (is_on_network(netif, dest))
-            return NULL; /* lwIP finds it, too */
+            return NULL; /* lwIP finds it as well */
         has_route = route_gateway4(netif, dest);
         if (has_route && !routed)
             routed = netif;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which vif a packet takes; lwiphooks.h has what lwIP asks of it. */
+/* Which vif a packet takes; lwiphooks.h has the functions that lwIP calls. */
 #ifndef NET_ROUTE_H
 #define NET_ROUTE_H
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Input: lwIP hands over pbufs; the protocol takes bytes from them where they
- * lie, until an answer is in the way. The rest is held and the client's window
- * closes; what is more than SERVER_HELD_MAX is refused, and lwIP offers it
- * again. Output: as much as TCP takes. Each acknowledgement makes room and
- * continues both; whatever happens ends in pump.
+ * Input: lwIP hands over pbufs; the protocol takes bytes from them in place,
+ * until an answer must be sent first. The rest is held and the client's window
+ * closes; anything over SERVER_HELD_MAX is refused, and lwIP offers it again.
+ * Output: as much as TCP takes. Each acknowledgement makes room and continues
+ * both; every event ends in pump.
  *
- * A client stands in the queue of what it waits for, behind those who came
- * before. Waits of a queue are equally long, so one timer watches the heads of
- * all, and the one that gives way is simply first.
+ * Each client is in the queue of what it waits for, in order of arrival. All
+ * waits of a queue have the same limit, so one timer watches the heads of the
+ * queues, and the client to evict is always a head.
  *
  * A connection is counted until lwIP has forgotten it or only the client's
  * last acknowledgement is missing; so a limit on connections is one on memory.
@@ -71,8 +71,9 @@ struct server_client *server_first(const struct server *server,
     return list_first(&server->queues[wait].list, struct server_client, node);
 }
 
-/* Into the queue of what is waited for now; anew when there was progress. At
- * the end there is none: what still arrives is thrown away. */
+/* Move the client to the queue of what it waits for now; to its tail when there
+ * was progress. At SERVER_END nothing counts as progress: input is dropped.
+ */
 static void queue_settle(struct server_client *client, enum server_wait wait)
 {
     bool is_idle = wait == SERVER_IDLE;
@@ -88,7 +89,7 @@ static void queue_settle(struct server_client *client, enum server_wait wait)
 
 /* ---- The end of a connection */
 
-/* Free all but lwIP's part. */
+/* Free everything but lwIP's part. */
 static void client_free(struct server_client *client)
 {
     queue_take(client);
@@ -112,7 +113,7 @@ void server_reset(struct server_client *client)
     tcp_abort(client->pcb);
 }
 
-/* Both sides have finished and everything is acknowledged but our FIN. */
+/* Both sides have finished, and all is acknowledged except our FIN. */
 static void client_close(struct server_client *client)
 {
     struct tcp_pcb *pcb = client->pcb;
@@ -174,7 +175,7 @@ static size_t feed(struct server_client *client)
 
 /* ---- Output */
 
-/* What one connection may have under way. */
+/* How much one connection may have in flight. */
 static size_t share_of(const struct server *server)
 {
     unsigned nr =
@@ -184,7 +185,7 @@ static size_t share_of(const struct server *server)
     return share > SERVER_SHARE_MIN ? share : SERVER_SHARE_MIN;
 }
 
-/* How much more this connection may have under way. */
+/* How much more this connection may have in flight. */
 static size_t room(const struct server_client *client)
 {
     size_t buffer = tcp_sndbuf(client->pcb), share = share_of(client->server);
@@ -227,8 +228,9 @@ static size_t send_piece(struct server_client *client,
     return write(client, piece->bytes, len, flags);
 }
 
-/* Have the next piece fetched, once there is room for one of some size: half of
- * what may be under way, so that the other half is while this is read. */
+/* Have the next piece fetched, once there is room for a large one: half of what
+ * may be in flight, so that the other half is in flight during the read.
+ */
 static void fetch(struct server_client *client,
                   const struct server_piece *piece)
 {
@@ -242,7 +244,7 @@ static void fetch(struct server_client *client,
         client->server->protocol->fetch(client, want);
 }
 
-/* *sent grows by what TCP took. True: nothing is left to send now. */
+/* Adds what TCP took to *sent. True: nothing is left to send now. */
 static bool drain(struct server_client *client, size_t *sent)
 {
     const struct server_protocol *protocol = client->server->protocol;
@@ -282,7 +284,7 @@ static bool go_on(struct server_client *client)
     return all_sent;
 }
 
-/* Go on as far as possible. ERR_ABRT: that was the end of it, by us. */
+/* Continue as far as possible. ERR_ABRT: we aborted the connection. */
 static err_t pump(struct server_client *client)
 {
     struct server *server = client->server;
@@ -305,7 +307,7 @@ static err_t pump(struct server_client *client)
     }
     if (wait != SERVER_WORK && (client->in_flight || !all_sent))
         wait = SERVER_SEND;
-    /* No acknowledgement will come that could continue this. */
+    /* No acknowledgement is due that could continue this. */
     if (!client->in_flight && wait == SERVER_SEND)
         tcp_poll(client->pcb, on_poll, 1);
     queue_settle(client, wait);
@@ -352,7 +354,7 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, uint16_t len)
 
 /* ---- Held input, and memory */
 
-/* Its input has waited for long, and there is much of it. */
+/* The client's input has waited for long, and there is much of it. */
 static bool is_pressing(const struct server_client *client)
 {
     return client->held && client->held->tot_len >= SERVER_PRESSURE_BYTES &&
@@ -360,7 +362,8 @@ static bool is_pressing(const struct server_client *client)
                SERVER_PRESSURE_NS / NS_PER_MS;
 }
 
-/* Memory for what arrives is short: those who press go until there is some. */
+/* Memory for input is short: reset clients that hold much of it until there is
+ * some. */
 static void relieve(struct server *server)
 {
     struct server_client *client, *next;
@@ -389,7 +392,7 @@ static void on_pressure(struct timer *timer)
                 loop_now(server->loop) + SERVER_PRESSURE_NS, on_pressure);
 }
 
-/* May this be held as well? */
+/* May this input be held as well? */
 static bool can_hold(struct server_client *client, const struct pbuf *p)
 {
     struct server *server = client->server;
@@ -438,7 +441,7 @@ static void expire(struct server_client *client)
         return;
     }
     queue_take(client);
-    queue_put(client, wait); /* at least this time passes before the next */
+    queue_put(client, wait); /* the next check comes no sooner than this */
     pump(client);
 }
 
@@ -482,8 +485,9 @@ static struct server_client *find_victim(const struct server *server)
     return NULL;
 }
 
-/* May one more stay? Others make place for it, also when only memory begins to
- * be short: when it is, net/ lets nobody in who could make them go. */
+/* Is there room for one more client? Others are evicted for it, even when
+ * memory is only getting short: once it is short, net/ lets in no new client
+ * that could evict them. */
 static bool make_place(struct server *server)
 {
     bool is_full =

@@ -3,9 +3,9 @@
  * Guards around lwIP's TCP, on its hooks and its lists of connections.
  *
  * lwIP puts a new connection at the front of its list and moves one to the
- * front when a segment arrives for it. So the last that is still opening is the
- * one that has been silent longest, and the end of the TIME_WAIT list is the
- * oldest: no time stamps are needed to pick the one to drop.
+ * front when a segment arrives for it. So the last one that is still opening
+ * has been silent longest, and the end of the TIME_WAIT list is the oldest: no
+ * time stamps are needed to pick the one to drop.
  *
  * Both limits are enforced when a SYN arrives for a listener, the only moment
  * at which a peer can make either list longer; lwIP has just searched both, so
@@ -133,12 +133,12 @@ static err_t listener_packet(const struct tcp_hdr *header)
     if ((TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
         return ERR_OK;
     if (TCPH_FLAGS(header) & TCP_FIN)
-        return ERR_VAL; /* no client begins by ending: somebody probes us */
+        return ERR_VAL; /* no client begins with FIN: it is a probe */
     limit_time_wait();
     limit_opening();
     if (memory_for_connections())
         return ERR_OK;
-    guard.counts.syn_refused++; /* its client asks again in a second */
+    guard.counts.syn_refused++; /* the client retries in a second */
     return ERR_MEM;
 }
 

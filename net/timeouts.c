@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lwIP wants its protocols' timer functions called at fixed intervals, some of
- * them ten times a second for ever. That would be most of what an idle guest
- * does; so here only the one-second tick always runs, and the others rest until
- * there is work for them:
+ * lwIP expects its protocols' timer functions to be called at fixed intervals,
+ * some of them ten times a second for ever. That would be most of an idle
+ * guest's work; so here only the one-second tick always runs, and the others
+ * rest until they are needed:
  *
- *   every second   ARP, ND, reassembly, DNS, and what net.c wants of it
+ *   every second   ARP, ND, reassembly, DNS, and net.c's own work
  *   100 ms         MLD, while a report is due
  *   250 ms         TCP, while there is a connection (tcp_timer_needed)
  *
- * What may start MLD is an event that calls timeouts_kick(), or the tick
- * itself. DHCP has timers of its own: lease.c. Each interval counts from when
- * the timer should have run, not from when it did, unless it is a whole
- * interval late. When the tick is a whole second late, the guest was paused: an
- * alarm, which comes before anything that arrived, lets the time pass that was
- * missed (aging.c).
+ * MLD is started only by the tick or by events that call timeouts_kick(). DHCP
+ * has timers of its own: lease.c. Each interval counts from when the timer
+ * should have run, not from when it did, unless it is a whole interval late.
+ * When the tick is a whole second late, the guest was paused: an alarm, which
+ * comes before any input, then ages everything by the time that was missed
+ * (aging.c).
  */
 #include "net/timeouts.h"
 
@@ -35,7 +35,7 @@
 #include "lwip/sys.h"
 #include "lwip/timeouts.h"
 
-/* All of these want the same tick. */
+/* All of these use the same tick. */
 #define TICK_MS 1000
 static_assert(ARP_TMR_INTERVAL == TICK_MS, "ARP's timer");
 static_assert(IP_TMR_INTERVAL == TICK_MS, "IPv4 reassembly's timer");
@@ -43,7 +43,7 @@ static_assert(IP6_REASS_TMR_INTERVAL == TICK_MS, "IPv6 reassembly's timer");
 static_assert(ND6_TMR_INTERVAL == TICK_MS, "ND's timer");
 static_assert(DNS_TMR_INTERVAL == TICK_MS, "DNS's timer");
 
-/* More ticks than a datagram waits for its fragments. */
+/* Longer than a datagram waits for its fragments. */
 #define REASSEMBLY_MAX_S 16
 static_assert(IP_REASS_MAXAGE < REASSEMBLY_MAX_S, "IPv4 reassembly's end");
 static_assert(IPV6_REASS_MAXAGE < REASSEMBLY_MAX_S, "IPv6 reassembly's end");
@@ -56,7 +56,7 @@ struct ticker {
     uint64_t interval_ns, due_ns;
 };
 
-/* A one-shot timer of somebody who uses lwIP's interface. */
+/* A one-shot timer, set through lwIP's interface. */
 struct one_shot {
     struct timer timer;
     sys_timeout_handler handler;
@@ -69,7 +69,7 @@ static struct timeouts {
     void (*second)(void);
     struct one_shot *one_shots;
     struct timer stall; /* an alarm that never comes while the tick does */
-    uint32_t missed; /* seconds that the next tick stands for besides its own */
+    uint32_t missed; /* missed seconds that the next tick counts for as well */
 } timeouts;
 
 /* ---- The tickers */
@@ -79,7 +79,8 @@ static bool always(void)
     return true;
 }
 
-/* Fragments may have waited for this turn, so these come with the tick. */
+/* Missing fragments may be in the ring, so missed seconds count only here.
+ */
 static void reassembly(void)
 {
     uint32_t seconds = 1 + timeouts.missed;
@@ -231,8 +232,8 @@ static void one_shot_fire(struct timer *timer)
     handler(arg);
 }
 
-/* lwIP's interface has no way to fail: without memory the handler is never
- * called, which mem_malloc's counter tells. */
+/* lwIP's interface cannot report failure: without memory the handler is never
+ * called, and mem_malloc's counter shows it. */
 void sys_timeout(u32_t msecs, sys_timeout_handler handler, void *arg)
 {
     struct one_shot *shot = mem_calloc(1, sizeof(*shot));

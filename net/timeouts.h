@@ -8,12 +8,12 @@
 
 struct loop;
 
-/* Before lwip_init(). fn: called once a second, for ever, when the guest is
- * awake for lwIP anyway. */
+/* Before lwip_init(). fn is called once a second, for ever, when the guest
+ * wakes up for lwIP anyway. */
 void timeouts_init(struct loop *loop, void (*fn)(void));
 
-/* Something may have begun that needs one of the timers that mostly rest: look
- * now, instead of at the next tick. */
+/* One of the timers that mostly rest may be needed now: check at once, not at
+ * the next tick. */
 void timeouts_kick(void);
 
 /* An interface came up: the tick comes at once, so that IPv6 does not begin up

@@ -3,15 +3,14 @@
  * Frames between a netfront and lwIP.
  *
  * Received pages are not copied: each page of netfront's pool has a custom pbuf
- * here whose release gives the page back. lwIP may keep pages for long (data
- * that the app has not read, that came out of order, fragments), and the
- * backend can only send into pages it was given back. So:
+ * here whose release gives the page back. lwIP may keep pages for long (unread
+ * data, out-of-order data, fragments), and the backend can only use pages that
+ * were given back. So:
  *   - while lwIP holds less than half of them, pages are handed over;
  *   - beyond that frames are copied into lwIP's bounded memory;
  *   - when that is short, pages are handed over up to three quarters, since
- *     what acknowledges, or opens a connection, must get in; but if the page
- *     was then kept, what its connection holds of data before its turn is
- *     dropped;
+ *     acknowledgements and SYNs must get in; but if lwIP keeps such a page, the
+ *     out-of-order data of its connection is dropped;
  *   - beyond that the frame is dropped.
  *
  * Frames to send are copied by netfront, so lwIP's buffers are free again at
@@ -37,12 +36,12 @@
 #include "lwip/prot/ip6.h"
 #include "netif/ethernet.h"
 
-/* Pieces of a frame that are passed to netfront without another copy. More
- * come only from an app that writes a few bytes at a time. */
+/* Segments of a frame that are passed to netfront without another copy. Only an
+ * app that writes a few bytes at a time makes more. */
 #define PIECES_MAX 24
 
-/* No protocol that lwIP knows has less in a frame's first piece; lwIP reads a
- * word of an IPv6 header before it looks how much there is. */
+/* No protocol that lwIP knows has less in a frame's first segment; lwIP reads a
+ * word of an IPv6 header before it checks the length. */
 #define FRAME_MIN (SIZEOF_ETH_HDR + IP_HLEN)
 
 struct vif_buffer {
@@ -129,8 +128,8 @@ drop:
     return NULL;
 }
 
-/* A TCP or UDP packet that is no fragment: what the backend says about its
- * checksum is about the whole of it. */
+/* A TCP or UDP packet that is not a fragment: the backend's word on its
+ * checksum covers all of it. */
 static bool is_whole(const struct pbuf *p)
 {
     const struct eth_hdr *eth = p->payload;
@@ -151,7 +150,8 @@ static bool is_whole(const struct pbuf *p)
     return false;
 }
 
-/* What lwIP always does itself: all but writing TCP's and UDP's checksums. */
+/* What lwIP always does itself: all but writing TCP and UDP checksums.
+ */
 #define CHECKSUM_FLAGS           \
     (NETIF_CHECKSUM_ENABLE_ALL & \
      ~(NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP))
@@ -174,7 +174,7 @@ static void receive(void *arg, const struct netfront_frame *frame)
     netif->chksum_flags = CHECKSUM_FLAGS;
     if (vif->nr_held > held && vif->nr_held > vif->nr_buffers / 2)
         tcpguard_drop_early();
-    if (group) /* MLD's questions */
+    if (group) /* MLD queries */
         timeouts_kick();
 }
 
@@ -219,7 +219,7 @@ static err_t transmit(struct netif *netif, struct pbuf *p)
 
     if (!errorlimit_pass(&vif->errors, p, loop_now(vif->loop))) {
         vif->counts.tx_limited++;
-        return ERR_OK; /* nobody is to try again */
+        return ERR_OK; /* not to be retried */
     }
     for (struct pbuf *q = p; q; q = q->next) {
         if (nr == PIECES_MAX)

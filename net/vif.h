@@ -43,9 +43,9 @@ struct vif_counts {
     uint64_t rx_copied;  /* frames whose pages went back at once */
     uint64_t rx_short;   /* dropped: too short for any protocol */
     uint64_t rx_no_room; /* dropped: lwIP held too much already */
-    uint64_t tx_full;    /* frames refused since the ring was full */
+    uint64_t tx_full;    /* frames refused: the ring was full */
     uint64_t tx_failed;  /* frames refused for other reasons */
-    uint64_t tx_limited; /* ICMP errors too many */
+    uint64_t tx_limited; /* ICMP errors over the limit */
 };
 
 struct vif {
@@ -56,7 +56,7 @@ struct vif {
     struct netif netif;
     struct netfront *front;
     struct checksum_offload offload;
-    struct vif_buffer *buffers; /* one for each of netfront's */
+    struct vif_buffer *buffers; /* one for each of netfront's pages */
     unsigned nr_buffers;
     unsigned nr_held; /* of them, by lwIP and the app */
     struct errorlimit errors;
@@ -71,7 +71,7 @@ struct vif {
     struct lease lease;   /* lease.c's */
     struct lease6 lease6; /* lease6.c's */
     struct vif_stored stored;
-    /* Logged as in use, by lwIP's index behind the IPv4 one; "": is not. */
+    /* The addresses logged as in use: IPv4, then by lwIP's index; "": none. */
     char logged[VIF_ADDRESSES][2 * VIF_ADDRESS_MAX];
     /* What attr/vif/N shows, by path; "": nothing. */
     char shown[VIF_ADDRESSES][VIF_ADDRESS_MAX];
@@ -100,10 +100,10 @@ void address_configure(struct vif *vif, const struct vifconfig *config);
 void address_configure_stored(struct vif *vif);
 /* The link came up: begin, or begin again, to get addresses. */
 void address_link_up(struct vif *vif);
-/* The MAC is about to change: addresses that the old one was given are left,
- * and the link's coming up begins anew. */
+/* The MAC is about to change: give up the old one's addresses; link-up then
+ * starts anew. */
 void address_forget(struct vif *vif);
-/* Log and publish what is different from the last time. */
+/* Log and publish what has changed since the last time. */
 void address_update(struct vif *vif);
 /* The vif has an address that reaches further than its link. */
 bool address_is_up(const struct vif *vif);

@@ -17,7 +17,7 @@
 const char *const vifconfig_names[VIFCONFIG_KEYS] = {"ip", "gw", "dns", "ip6",
                                                      "gw6"};
 
-/* The longest text of an address: an IPv6 one that ends in an IPv4 one. */
+/* The longest address as text: an IPv6 one that ends in an IPv4 one. */
 #define ADDRESS_TEXT_MAX 46
 
 /* The prefix length of an IPv6 link; lwIP knows no other. */
@@ -32,8 +32,8 @@ static bool read_ipv4(const char *text, ip4_addr_t *ip)
            strcmp(text, again) == 0;
 }
 
-/* Only what an address is written with: lwIP's reader stops at a blank, and
- * takes a zone. */
+/* Only the characters of an address: lwIP's parser stops at a blank, and
+ * accepts a zone. */
 static bool read_ipv6(const char *text, ip6_addr_t *ip)
 {
     return text[strspn(text, "0123456789abcdefABCDEF:.")] == '\0' &&
@@ -72,7 +72,7 @@ static bool split(const char *text, char address[ADDRESS_TEXT_MAX],
     return *number >= '0' && *number <= '9' && *end == '\0';
 }
 
-/* Each reader: NULL, or what the value should have been. */
+/* Each reader returns NULL, or what the value should have been. */
 
 static const char *read_ip(struct vifconfig *config, const char *text)
 {
@@ -90,8 +90,8 @@ static const char *read_ip(struct vifconfig *config, const char *text)
         !read_ipv4(address, &config->ip) || !ipv4_is_host(&config->ip))
         return expected;
     config->mask.addr = lwip_htonl(UINT32_MAX << (32 - bits));
-    /* The first and the last of a network are no host's, but for the two of a
-     * link between two (RFC 3021). */
+    /* The first and the last address of a network belong to no host, except on
+     * a point-to-point link (RFC 3021). */
     uint32_t host = config->ip.addr & ~config->mask.addr;
     if (bits < 31 && (host == 0 || host == ~config->mask.addr))
         return "a host's address in that network";
@@ -175,7 +175,7 @@ static const char *read_dns(struct vifconfig *config, const char *text)
 int vifconfig_parse(struct vifconfig *config, const char *prefix,
                     const char *const text[VIFCONFIG_KEYS])
 {
-    /* In this order: a gateway looks at its address. */
+    /* In this order: the gateway is checked against the address. */
     static const char *(*const readers[VIFCONFIG_KEYS])(
         struct vifconfig * config, const char *text) = {
         [VIFCONFIG_IP] = read_ip,   [VIFCONFIG_GW] = read_gw,

@@ -28,15 +28,15 @@ enum vifconfig_mode {
 
 struct vifconfig {
     enum vifconfig_mode ipv4, ipv6;
-    ip4_addr_t ip, mask, gw; /* gw any: none */
-    ip6_addr_t ip6, gw6;     /* gw6 any: none */
+    ip4_addr_t ip, mask, gw; /* gw all zero: none */
+    ip6_addr_t ip6, gw6;     /* gw6 all zero: none */
     ip_addr_t dns[DNS_MAX_SERVERS];
     unsigned nr_dns;
 };
 
-/* Read the values (NULL: not given) into *config; what is not given is as by
- * default: automatic. 0, or -XEN_EINVAL: the first bad one was logged, with
- * `prefix` and its name for a key; *config is then not usable. */
+/* Read the values (NULL: not given) into *config; what is not given stays at
+ * the default: automatic. 0, or -XEN_EINVAL: the first bad value was logged,
+ * with `prefix` and its name as the key; *config is then not usable. */
 int vifconfig_parse(struct vifconfig *config, const char *prefix,
                     const char *const text[VIFCONFIG_KEYS]);
 

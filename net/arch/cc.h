@@ -26,11 +26,11 @@
 #define BYTE_ORDER LITTLE_ENDIAN
 #endif
 
-/* One instruction each. */
+/* Each is one instruction. */
 #define lwip_htons(x) __builtin_bswap16(x)
 #define lwip_htonl(x) __builtin_bswap32(x)
 
-/* Nothing is ever printed by lwIP: what matters is counted or logged by us. */
+/* lwIP prints nothing: we count or log what matters. */
 #define LWIP_PLATFORM_DIAG(x) \
     do {                      \
     } while (0)
@@ -43,7 +43,7 @@ _Noreturn void net_assert_failed(const char *message, const char *file,
                                  int line);
 
 /* Copies of packets: the C library's memcpy by another name, since gcc -Os
- * makes of the builtin one a byte at a time (rep movsb). */
+ * turns the builtin into a byte-wise copy (rep movsb). */
 #define MEMCPY(to, from, bytes) net_copy(to, from, bytes)
 void *net_copy(void *to, const void *from, size_t bytes) __asm__("memcpy");
 
