@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One state per place in the grammar; a byte that has no business there is an
+ * One state per position in the grammar; a byte that is not allowed there is an
  * error. Framing counts against the limit, so that a body of extensions and
  * trailers ends as well.
  */
@@ -12,7 +12,7 @@
 
 enum {
     SIZE,
-    SIZE_BLANK, /* behind a size or an extension: only another one follows */
+    SIZE_BLANK, /* after a size or an extension: only another one follows */
     NAME_START,
     NAME,
     NAME_BLANK,
@@ -52,7 +52,7 @@ static bool is_blank(unsigned char c)
     return c == ' ' || c == '\t';
 }
 
-/* What may follow a size, or a whole extension of it. */
+/* What may follow a size, or a complete extension. */
 static int size_end(unsigned char c)
 {
     return c == ';'      ? NAME_START

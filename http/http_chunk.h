@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Skipping a chunked body (RFC 9112, 7.1), strictly: every line ends in CRLF,
- * every chunk is as long as it says. A decoder that forgives line ends would
- * let two parties disagree on where the next request begins.
+ * every chunk is as long as it says. A decoder that is lenient about line ends
+ * would let two parties disagree on where the next request begins.
  */
 #ifndef HTTP_CHUNK_H
 #define HTTP_CHUNK_H
@@ -12,7 +12,7 @@
 
 struct http_chunk {
     uint32_t total; /* bytes so far, framing included */
-    uint32_t left;  /* of the chunk, or its size so far */
+    uint32_t left;  /* bytes left of the chunk, or its size so far */
     uint8_t state, digits;
 };
 

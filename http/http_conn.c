@@ -5,18 +5,18 @@
  *   IDLE -> HEAD -> BODY -> FIND -> REPLY -> IDLE ...   or -> DONE
  *
  * HEAD is skipped when a head arrives whole, which is nearly always: it is
- * parsed where it lies. BODY is skipped when there is none, FIND when the
- * answer does not come from a tree. The answer is decided, or asked for, when
- * the head is complete and given when the body was read, except when the body
- * may never come (the client asked first, with Expect) or is too large: then
- * at once, and the connection ends.
+ * parsed in place. BODY is skipped when there is none, FIND when the answer
+ * does not come from a tree. The answer is decided, or asked for, when the head
+ * is complete, and sent when the body was read. If the body may never come (the
+ * client asked first, with Expect) or is too large, it is sent at once, and the
+ * connection ends.
  *
- * A file of the tree is answered when its first piece was read: it leaves with
- * the head, and if it cannot be read there still is a status to say so. When a
- * later one cannot, the connection ends, and the body is shorter than its head
- * announced.
+ * A file of the tree is answered once its first piece was read: the piece is
+ * sent with the head, and if it cannot be read, an error status can still be
+ * sent. When a later piece cannot be read, the connection ends, and the body is
+ * shorter than the head announced.
  *
- * Ending politely means to go on reading for a while (DONE): closing a TCP
+ * An orderly close means to go on reading for a while (DONE): closing a TCP
  * connection with unread input resets it, and the reset can overtake the
  * answer. The caller decides for how long.
  */
@@ -64,7 +64,7 @@ void http_conn_end(struct http_conn *conn)
 
 /* ---- Answers. */
 
-/* What the answer carries, or would; false: a sentence. */
+/* The content that the answer carries, or would; false: a sentence. */
 static bool content_of(const struct http_conn *conn,
                        struct http_content *content)
 {
@@ -81,12 +81,12 @@ static bool content_of(const struct http_conn *conn,
         content->etag = file->etag;
         content->bytes = file->bytes;
     }
-    if (conn->status == 404) /* it stands for something else */
+    if (conn->status == 404) /* it replaces other content */
         content->etag = NULL;
     return content->type;
 }
 
-/* The status is known: what part of a content will be sent with it? */
+/* The status is known: decide which part of the content is sent with it. */
 static void answer_set(struct http_conn *conn, int status,
                        const struct http_part *part)
 {
@@ -94,7 +94,7 @@ static void answer_set(struct http_conn *conn, int status,
 
     conn->status = (uint16_t)status;
     conn->body = has_body ? *part : (struct http_part){0};
-    /* Without chunks the end of a body that has no length is the FIN. */
+    /* Without chunks, a body of unknown length ends with the FIN. */
     if (part->end == HTTP_UNKNOWN_BYTES && conn->is_http10)
         conn->close = true;
 }
@@ -113,7 +113,7 @@ static void reply_start(struct http_conn *conn)
     conn->site->stats.replies[http_status_index(conn->status)]++;
 }
 
-/* An error that ends the connection, but for those that the head tells of. */
+/* An error other than those found in a head. It ends the connection. */
 static void reply_error(struct http_conn *conn, int status)
 {
     head_drop(conn);
@@ -126,7 +126,7 @@ static void reply_error(struct http_conn *conn, int status)
     reply_start(conn);
 }
 
-/* Write the page now, so that its length can stand in the head. */
+/* Write the page now, so that the head can give its length. */
 static int page_make(struct http_conn *conn, const struct http_page *page,
                      struct http_part *part)
 {
@@ -143,7 +143,7 @@ static int page_make(struct http_conn *conn, const struct http_page *page,
     return 503;
 }
 
-/* Where the client is to go instead, with the query it came with. */
+/* The redirect's target, with the request's query. */
 static int redirect_make(struct http_conn *conn,
                          const struct http_request *request)
 {
@@ -178,7 +178,7 @@ static int file_find(struct http_conn *conn, struct http_request *request,
     return http_wants_judge(&request->wants, &content, request->is_head, part);
 }
 
-/* The status, or 0: the tree is asked. */
+/* The status, or 0: the tree was asked. */
 static int decide(struct http_conn *conn, struct http_request *request,
                   struct http_part *part)
 {
@@ -196,7 +196,7 @@ static int decide(struct http_conn *conn, struct http_request *request,
     return site->tree->open(site->tree, conn, request, &conn->stream);
 }
 
-/* Nothing more of the request is to come. */
+/* The request is complete. */
 static void request_end(struct http_conn *conn)
 {
     if (conn->status)
@@ -233,7 +233,7 @@ static void request_start(struct http_conn *conn, struct http_request *request)
     conn->chunk = (struct http_chunk){0};
 }
 
-/* ---- Input. Each takes some of the bytes and returns how many. */
+/* ---- Input. Each consumes some of the bytes and returns how many. */
 
 static size_t head_keep(struct http_conn *conn, const char *bytes, size_t len)
 {
@@ -359,7 +359,7 @@ static void reply_describe(const struct http_conn *conn,
         .policy = conn->site->policy,
         .date = http_site_date(conn->site),
     };
-    if (conn->is_head) /* there is no part: HEAD knows no ranges */
+    if (conn->is_head) /* no range: HEAD does not have them */
         reply->part.end = content->bytes;
     if (conn->status != 301)
         return;

@@ -2,12 +2,13 @@
 /*
  * Dates, out and in:
  *
- *     Sun, 06 Nov 1994 08:49:37 GMT      today's, the only one that is written
+ *     Sun, 06 Nov 1994 08:49:37 GMT      the current format, the only one that
+ *                                        we write
  *     Sunday, 06-Nov-94 08:49:37 GMT     RFC 850's
  *     Sun Nov  6 08:49:37 1994           C's asctime
  *
- * What is read is judged by its fields: each a number of so many digits in its
- * range. The day's name is not looked at.
+ * On reading, each field must be a number with the right digits and range. The
+ * day's name is ignored.
  */
 #include "http/http_date.h"
 
@@ -43,8 +44,7 @@ void http_date_write(char date[HTTP_DATE_BYTES], int64_t wall_s)
     http_text_add_char(&text, '\0');
 }
 
-/* ---- Reading. Each takes its part off the text, or says that it is not
- * there. */
+/* ---- Reading. Each takes its part off the text; false: it is missing. */
 
 static bool take_char(struct http_field *text, char c)
 {
@@ -88,8 +88,8 @@ static bool take_time(struct http_field *text, struct tm *tm)
            take_number(text, 2, 60, &tm->tm_sec);
 }
 
-/* "06 Nov 1994" or "06-Nov-94". Years of two digits from 70 on are the last
- * century's: nothing that is served is older, or will be from then. */
+/* "06 Nov 1994" or "06-Nov-94". Two-digit years from 70 on are in the last
+ * century: nothing that is served is older than that, or dated in the 2070s. */
 static bool take_day(struct http_field *text, struct tm *tm)
 {
     char gap;
@@ -118,8 +118,8 @@ static bool take_asctime(struct http_field *text, struct tm *tm)
            take_char(text, ' ') && take_number(text, 4, 9999, &tm->tm_year);
 }
 
-/* Days since 1970-01-01 in the calendar that Gregory's rule gives all years:
- * counted from March, so that a leap day is a year's last. */
+/* Days since 1970-01-01 in the proleptic Gregorian calendar: years start in
+ * March, so that a leap day is a year's last day. */
 static int64_t count_days(int year, int month, int day)
 {
     int y = month < 2 ? year - 1 : year, m = (month + 10) % 12;

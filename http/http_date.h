@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-/* "Sat, 21 Nov 2026 05:01:55 GMT" of seconds since 1970, up to the year 9999.
+/* "Sat, 21 Nov 2026 05:01:55 GMT" from seconds since 1970, up to the year 9999.
  */
 #define HTTP_DATE_MAX   INT64_C(253402300799)
 #define HTTP_DATE_BYTES 30

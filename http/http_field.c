@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Words of fields. Case and blanks around a word mean nothing (RFC 9110, 5.6);
- * empty elements of a list are given like any other and are equal to no word.
+ * Words of fields. Case and blanks around a word are ignored (RFC 9110, 5.6);
+ * empty elements of a list are returned like any other and equal no word.
  */
 #include "http/http_field.h"
 

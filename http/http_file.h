@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The files of the site. tools/embed writes the table at build time from the
- * folder www/, sorted by path; it lives in read-only memory for ever, so the
- * bytes can be sent without a copy.
+ * folder www/, sorted by path; it lives in read-only memory for ever, so it can
+ * be sent without a copy.
  */
 #ifndef HTTP_FILE_H
 #define HTTP_FILE_H
@@ -15,7 +15,7 @@
 
 struct http_file {
     const char *path; /* "/docs/index.html", decoded */
-    const char *url;  /* the same, percent-encoded where it must be */
+    const char *url;  /* the same, percent-encoded where necessary */
     const char *type; /* "text/html; charset=utf-8" */
     const char *etag; /* with its quotes; changes with contents and type */
     const char *data;

@@ -2,11 +2,12 @@
 /*
  * Two views of one list of numbers.
  *
- * The list is taken first, so that numbers which belong together can be shown
- * together however they came: rows of a section on the status page, samples of
- * a metric in /metrics, where the format demands it (Prometheus, text format
- * 0.0.4). Each group is printed when its first member is reached; members are
- * then marked as shown. Quadratic, with some 150 numbers.
+ * The numbers are collected first, so that those which belong together can be
+ * shown together in whatever order they came: rows of a section on the status
+ * page, samples of a metric in /metrics, where the format demands it
+ * (Prometheus, text format 0.0.4). Each group is printed when its first member
+ * is reached, and its members are marked as shown. This is quadratic, for some
+ * 150 numbers.
  */
 #include "http/http_pages.h"
 
@@ -59,7 +60,7 @@ static bool list_take(struct list *list, const struct http_source *source)
     return !list->failed;
 }
 
-/* How the beginning of a name reads; NULL: as it is. */
+/* How the first word of a name is displayed; NULL: unchanged. */
 static const char *read_word(const char *name, size_t *bytes)
 {
     static const struct {
@@ -100,7 +101,7 @@ static void add_words(struct http_text *text, const char *name)
 
 /* ---- /metrics */
 
-/* Part of a metric's or label's name. */
+/* Part of the name of a metric or a label. */
 static void add_name(struct http_text *text, const char *name)
 {
     for (; *name; name++) {

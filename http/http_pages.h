@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The generated pages: /status for people, /metrics for Prometheus. Both show
- * the same numbers, which the app provides one by one, so a number that is
- * added shows up in both.
+ * the same numbers, which the app provides one by one, so an added number shows
+ * up in both.
  */
 #ifndef HTTP_PAGES_H
 #define HTTP_PAGES_H
@@ -18,25 +18,25 @@ enum http_unit {
 };
 
 /* The texts must stay until the page is written. They may contain anything; in
- * group, name and label, which make up a metric's name, what is not a letter,
- * a digit or '_' is shown as '_'. */
+ * group, name and label, which make up a metric's name, anything but letters,
+ * digits and '_' becomes '_'. */
 struct http_number {
     const char *section; /* heading on the status page: "Memory", "vif0" */
     const char *title;   /* "In use"; also the metric's HELP. NULL: the name,
-                          * with blanks for '_' */
+                          * with '_' as blanks */
     const char *row;     /* on the status page instead of the title, or NULL */
     const char *group;   /* metric: xenolith_GROUP_NAME, "_total" added to a */
     const char *name;    /* counter; equal ones differ by their label */
     const char *label, *label_value; /* "code", "200"; NULL: no label */
     enum http_unit unit;
-    bool is_counter; /* only ever grows; else a gauge */
+    bool is_counter; /* only ever grows; otherwise a gauge */
     uint64_t value;
 };
 
 typedef void http_number_fn(void *arg, const struct http_number *number);
 
-/* What the status page draws of the last minutes: a sample each 10 s, of what
- * there was since the one before, or of what there is. */
+/* What the status page draws of the last minutes: a sample every 10 s, either
+ * the increase since the last one or the current value. */
 enum http_line {
     HTTP_LINE_REQUESTS,
     HTTP_LINE_BYTES,
@@ -49,15 +49,15 @@ struct http_history {
     uint64_t samples[HTTP_LINES][HTTP_SAMPLES]; /* the newest is the last */
     uint64_t last[HTTP_LINES];
 };
-/* All requests and bytes so far, and the memory now. */
+/* Totals of requests and bytes so far, and the memory now. */
 void http_history_add(struct http_history *history,
                       const uint64_t now[HTTP_LINES]);
 
 /* Where the numbers come from. */
 struct http_source {
     const char *name; /* the guest's, for the title */
-    /* Call fn for every number there is; those of one section or metric need
-     * not be together. */
+    /* Call fn for every number there is; numbers of one section or metric need
+     * not come together. */
     void (*numbers)(void *arg, http_number_fn *fn, void *fn_arg);
     void *arg;
     const struct http_history *history; /* NULL: none is drawn */
@@ -65,7 +65,7 @@ struct http_source {
 
 /* For http_page.write, with a struct http_source as its argument. */
 void http_pages_status(struct http_text *text, void *source);
-/* The same, refreshing itself. */
+/* The same page, refreshing itself. */
 void http_pages_status_live(struct http_text *text, void *source);
 void http_pages_metrics(struct http_text *text, void *source);
 #define HTTP_PAGES_STATUS_TYPE  "text/html; charset=utf-8"

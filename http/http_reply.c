@@ -2,14 +2,14 @@
 /*
  * Response heads (RFC 9110, RFC 9112).
  *
- * Files carry an ETag and "no-cache", which means: keep it, but ask each time
- * whether it is still good. The answer then is a 304 of one small packet, and
- * a new image is never hidden by an old page in somebody's cache. Generated
- * pages and errors are not stored at all.
+ * Files carry an ETag and "no-cache", which means: keep the file, but check
+ * each time whether it is still current. The answer is then a 304 of one small
+ * packet, and an old page in a cache never hides a new image. Generated pages
+ * and errors are not stored at all.
  *
- * Pages may load nothing from elsewhere, be framed by nobody, and nothing is
- * sniffed into another type than it says. Inline styles are allowed, inline
- * scripts are not: http.policy says otherwise.
+ * Pages may not load anything from elsewhere or be framed, and browsers may not
+ * guess another type than the one given. Inline styles are allowed, inline
+ * scripts are not; http.policy can change that.
  */
 #include "http/http_reply.h"
 
@@ -53,7 +53,7 @@ bool http_reply_carries(int status)
     return status == 200 || status == 206 || status == 404;
 }
 
-/* Fields that some statuses oblige us to send, or that explain them. */
+/* Fields that some statuses require, or that explain them. */
 static void write_status_fields(const struct http_reply *reply,
                                 struct http_text *text)
 {
@@ -73,7 +73,7 @@ static void write_status_fields(const struct http_reply *reply,
     }
 }
 
-/* What a client needs to ask again only if it has changed. */
+/* What a client needs for a conditional request. */
 static void write_validators(const struct http_content *content,
                              struct http_text *text)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The head of an answer, and everything there is to say about status codes.
+ * The head of an answer, and the table of status codes.
  */
 #ifndef HTTP_REPLY_H
 #define HTTP_REPLY_H
@@ -16,38 +16,38 @@
     "default-src 'self'; style-src 'self' 'unsafe-inline'; "      \
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; " \
     "frame-ancestors 'none'"
-/* The longest head, with the sentence an error carries as its body: a redirect
- * or an HTML page's, and some room to change. */
+/* The longest head, including the sentence that is an error's body: that of a
+ * redirect or an HTML page, with room for changes. */
 #define HTTP_REPLY_MAX 2048
 
-/* Every status this server answers with. */
+/* The number of statuses this server answers with. */
 #define HTTP_STATUSES 18
 struct http_status {
     uint16_t code;
     const char *text; /* "200 OK" */
 };
 extern const struct http_status http_statuses[HTTP_STATUSES];
-/* The index of a code in http_statuses. Assert: it is there. */
+/* The index of a code in http_statuses; the code must be there. */
 unsigned http_status_index(int code);
 
 struct http_reply {
     int status;
     bool is_head;   /* the request was HEAD: no body follows */
-    bool is_http10; /* the client does not know of chunks */
+    bool is_http10; /* the client does not know chunks */
     bool close;     /* the connection ends after this answer */
-    /* What is carried or, of a 304 or 416, was asked for. NULL: the status as
-     * a sentence is the body. */
+    /* The content sent or, for a 304 or 416, requested. NULL: the body is the
+     * status as a sentence. */
     const struct http_content *content;
     struct http_part part;      /* of the content */
     struct http_field location; /* of a redirect */
     const char *policy; /* for HTML, at most HTTP_POLICY_MAX; NULL: none */
-    const char *date;   /* NULL: nobody knows */
+    const char *date;   /* NULL: unknown */
 };
 
 /* Does an answer of this status carry its content, if there is one? */
 bool http_reply_carries(int status);
 
-/* Write the head; with the body as well when it is just a sentence. */
+/* Write the head; also the body, when that is just a sentence. */
 void http_reply_write(const struct http_reply *reply, struct http_text *text);
 
 #endif

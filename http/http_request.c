@@ -2,14 +2,15 @@
 /*
  * From bytes to a request (RFC 9112; field meanings from RFC 9110).
  *
- * picohttpparser splits the head; this file judges it. Whatever two parties
- * could read in two ways is refused with 400 and the connection ends, for
- * that is what request smuggling lives on: a bare LF, a folded line, a length
- * beside a transfer coding, two lengths, two Hosts. Only then is the method
- * looked at, so that an unknown one on a sound request costs no connection.
+ * picohttpparser splits the head; this file judges it. Anything that two
+ * parties could read in two ways is refused with 400, and the connection ends,
+ * since request smuggling depends on it: a bare LF, a folded line, a length
+ * beside a transfer coding, two lengths, two Hosts. The method is checked after
+ * that, so that an unknown method in a valid request does not end the
+ * connection.
  *
- * A path is decoded first and normalised afterwards, in one buffer, so there
- * is no second reading of it that could bring back a "..".
+ * A path is decoded first and normalised afterwards, in one buffer, so that no
+ * second decoding can bring back a "..".
  */
 #include "http/http_request.h"
 
@@ -18,7 +19,7 @@
 
 #include "picohttpparser.h"
 
-/* An error after which the next request's beginning is unknown. */
+/* An error after which the start of the next request is unknown. */
 static int broken(struct http_request *request, int status)
 {
     request->close = true;
@@ -76,7 +77,7 @@ static int take_content_length(struct http_request *request,
     for (i = 0; i < value.bytes; i++) {
         if (value.at[i] < '0' || value.at[i] > '9')
             return broken(request, 400);
-        if (bytes <= HTTP_BODY_MAX) /* beyond, only that it is matters */
+        if (bytes <= HTTP_BODY_MAX) /* any larger value means the same */
             bytes = bytes * 10 + (uint32_t)(value.at[i] - '0');
     }
     if (request->has_length && request->body_bytes != bytes)
@@ -105,8 +106,8 @@ static int take_transfer_encoding(struct http_request *request,
     return 0;
 }
 
-/* Where the body ends can only be known if the last coding is chunked, once,
- * without parameters (RFC 9112, 6.3). No other coding is known here. */
+/* The end of the body is only known if the last coding is chunked, once,
+ * without parameters (RFC 9112, 6.3). No other coding is supported. */
 static int judge_codings(struct http_request *request)
 {
     if (!request->has_coding)
@@ -187,8 +188,8 @@ static bool is_token(struct http_field text)
     return text.bytes > 0;
 }
 
-/* Methods are case-sensitive. Those that HTTP defines exist but are not
- * allowed here; others are unknown. */
+/* Methods are case-sensitive. Those that HTTP defines are known but not allowed
+ * here; others are unknown. */
 static int take_method(struct http_request *request, struct http_field method)
 {
     static const char known[][8] = {"POST",    "PUT",   "DELETE", "CONNECT",
@@ -243,8 +244,8 @@ static int path_decode(char *path, struct http_field from)
     return used;
 }
 
-/* Take "." and ".." segments out of a path that begins with '/'. False: it
- * would leave the tree. */
+/* Take "." and ".." segments out of a path that begins with '/'. False: the
+ * path would leave the tree. */
 static bool path_normalise(char *path)
 {
     const char *from = path;
@@ -272,8 +273,8 @@ static bool path_normalise(char *path)
     return true;
 }
 
-/* RFC 3986 has fewer characters than this, but browsers send some of the others
- * as they are (https://url.spec.whatwg.org). */
+/* RFC 3986 allows fewer characters than this, but browsers send some of the
+ * others unencoded (https://url.spec.whatwg.org). */
 static bool is_target(struct http_field target)
 {
     for (size_t i = 0; i < target.bytes; i++) {
@@ -325,7 +326,7 @@ static int take_target(struct http_request *request, struct http_field target)
 
 /* ---- The whole head. */
 
-/* Is a line end not CRLF? picohttpparser takes a bare LF as well. */
+/* Does a line end without CR? picohttpparser accepts a bare LF as well. */
 static bool has_bare_lf(const char *bytes, size_t len)
 {
     const char *lf, *end = bytes + len;
@@ -347,7 +348,7 @@ static bool has_empty_line(const char *bytes, size_t len, size_t from)
     return false;
 }
 
-/* Did the parser give up on a first line that ends in another version? */
+/* Did the parser fail on a request line with another version? */
 static bool has_other_version(const char *bytes, size_t len)
 {
     const char *end = memchr(bytes, '\r', len);
@@ -403,7 +404,7 @@ size_t http_request_parse(struct http_request *request, const char *bytes,
         request->status = judge(request, list, nr, bytes, (size_t)head);
         return (size_t)head;
     }
-    /* For a line too short for a version the parser would wait for ever. */
+    /* On a line too short for a version the parser would wait for ever. */
     if (head == -2 && has_empty_line(bytes, max, seen < 3 ? 0 : seen - 3))
         head = -1;
     if (head == -2 && max < HTTP_HEAD_MAX)

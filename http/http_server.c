@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the web servers' images have in common: what is counted, which
- * addresses serve, options, start and end.
+ * What the web server images have in common: the counters, the addresses that
+ * serve, options, start and end.
  */
 #include "http/http_server.h"
 
@@ -17,12 +17,12 @@
 
 #define PORT_DEFAULT     80
 #define IDLE_S_DEFAULT   60
-/* One idle connection: ours, lwIP's, and what malloc adds to both. At most
- * half of the memory is for them. */
+/* Memory of one idle connection: ours, lwIP's, and malloc's overhead for both.
+ * At most half of the memory is for connections. */
 #define CONNECTION_BYTES 640
 #define CONNECTIONS_MIN  8
 #define CONNECTIONS_MAX  65536
-/* Before this the wall clock was never set: 2020-01-01. */
+/* An earlier time means that the wall clock was never set: 2020-01-01. */
 #define WALL_SANE_S      INT64_C(1577836800)
 
 /* ---- Numbers for the pages */
@@ -224,7 +224,7 @@ static bool was_told(const struct http_server *server, const ip_addr_t *address)
     return false;
 }
 
-/* Can a client come from elsewhere to this address? */
+/* Can a client beyond the link reach this address? */
 static bool is_reachable(const struct netif *netif, unsigned i)
 {
     if (i == 0)
@@ -233,7 +233,7 @@ static bool is_reachable(const struct netif *netif, unsigned i)
            !ip6_addr_islinklocal(netif_ip6_addr(netif, i - 1));
 }
 
-/* Tell the addresses that are new, and remember those there are. */
+/* Log new addresses, and remember the current ones. */
 static void on_addresses(void *arg)
 {
     struct http_server *server = arg;
@@ -312,7 +312,7 @@ static int set_options(struct http_server *server, size_t memory_bytes)
     return 0;
 }
 
-/* Is anybody listening to a line for each request? */
+/* Is the log level low enough for a line per request? */
 static bool is_debugging(const struct app *app)
 {
     const char *level;
@@ -347,7 +347,7 @@ static int start(struct http_server *server)
     };
     server->tcp.site = &server->site;
     server->tcp.server.loop = app->loop;
-    /* Embedded files are sent from where they lie, others are copied. */
+    /* Embedded files are sent in place, others are copied. */
     server->tcp.server.in_flight_max =
         server->tree ? memory_use().limit / 2 : memory_bytes;
     if (set_options(server, memory_bytes))
@@ -355,8 +355,8 @@ static int start(struct http_server *server)
     return http_tcp_start(&server->tcp, (uint16_t)server->port);
 }
 
-/* Tell the clients that it is over: else they would wait for a guest that is
- * gone. Their resets leave with one more turn of the loop. */
+/* Reset the clients: otherwise they would wait for a guest that is gone. The
+ * resets are sent in one more turn of the loop. */
 static void stop(struct http_server *server)
 {
     bool has_clients = server->tcp.server.stats.open > 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A web server, whole: for the image that has its files within (http.c), and
- * for the one that has them elsewhere (apps/web).
+ * A complete web server: for the image with embedded files (http.c), and for
+ * the one with files on a disk or ramdisk (apps/web).
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
@@ -14,11 +14,11 @@
 #define HTTP_ADDRESSES_MAX (NET_VIFS_MAX * (1 + LWIP_IPV6_NUM_ADDRESSES))
 
 struct http_server {
-    /* The app's, before http_server_run: */
-    struct http_tree *tree; /* the files; NULL: those that are embedded */
-    /* More numbers for the pages, or NULL. */
+    /* Set by the app before http_server_run: */
+    struct http_tree *tree; /* the files; NULL: the embedded ones */
+    /* Further numbers for the pages, or NULL. */
     void (*numbers)(http_number_fn *fn, void *fn_arg);
-    /* The server's: */
+    /* Private to the server: */
     struct app *app;
     struct http_site site;
     struct http_source source;
@@ -26,12 +26,12 @@ struct http_server {
     struct http_history history;
     struct timer sampling;
     uint64_t port;
-    ip_addr_t addresses[HTTP_ADDRESSES_MAX]; /* told, and still in use */
+    ip_addr_t addresses[HTTP_ADDRESSES_MAX]; /* logged, and still in use */
     unsigned nr_addresses;
 };
 
-/* Start the network, serve until the guest is told to stop, and give the
- * clients an end. What app_main is to return. */
+/* Start the network, serve until the guest is told to stop, then end the
+ * connections. Returns what app_main should return. */
 int http_server_run(struct http_server *server, struct app *app);
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finding what a path names. Paths arrive decoded and normalised, and names
- * are only ever compared with the table: there is no tree that one could
- * climb out of.
+ * Finding what a path names. Paths arrive decoded and normalised, and names are
+ * only compared with the table: there is no tree to climb out of.
  *
- * A folder is its index.html; a folder without its slash is redirected, so
+ * A folder's path serves its index.html; without the slash it is redirected, so
  * that relative links in the index work.
  */
 #include "http/http_site.h"

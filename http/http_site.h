@@ -33,23 +33,23 @@ struct http_site {
     /* Set by the owner: */
     const struct http_file *files; /* sorted by path */
     unsigned nr_files;
-    struct http_tree *tree; /* asked instead of them; NULL: there is none */
+    struct http_tree *tree; /* used instead of files; NULL: none */
     const struct http_page *pages;
     unsigned nr_pages;
     void *pages_arg;
     int64_t (*wall_s)(void); /* seconds since 1970, 0: unknown; may be NULL */
     const char *policy;      /* Content-Security-Policy of HTML, or NULL */
-    /* Each answer, when it is decided; the request's first line is not there
-     * when it was not understood or did not come. May be NULL. */
+    /* Called for each answer when it is decided; the request line is missing
+     * when it was invalid or did not come. May be NULL. */
     void (*access)(const struct http_conn *conn, struct http_field line,
                    int status);
-    /* A connection that waited for the tree goes on: there is output, or it
-     * is over. Without a tree it may be NULL. */
+    /* A connection that waited for the tree can continue: there is output, or
+     * it is over. May be NULL without a tree. */
     void (*wake)(struct http_conn *conn);
     /* The most that incomplete request heads and generated pages may take
-     * together; beyond it a request that needs some is answered 503. */
+     * together; beyond that, requests that need some are answered 503. */
     size_t buffers_max;
-    /* The server's: */
+    /* Private to the server: */
     size_t buffers; /* bytes in use */
     int64_t date_s; /* what `date` says */
     char date[HTTP_DATE_BYTES];
@@ -59,11 +59,11 @@ struct http_site {
 /* The embedded file that a path leads to. */
 struct http_target {
     int status;                   /* 200, 301 or 404 */
-    const struct http_file *file; /* for 301: the index of the folder to go to.
+    const struct http_file *file; /* for 301: the target folder's index.
                                    * NULL: none */
 };
 
-/* The page of this path, or NULL. */
+/* The page with this path, or NULL. */
 const struct http_page *http_site_page(const struct http_site *site,
                                        const char *path);
 
@@ -71,10 +71,10 @@ const struct http_page *http_site_page(const struct http_site *site,
 struct http_target http_site_find(const struct http_site *site,
                                   struct http_request *request);
 
-/* The time for an answer's head, written once a second. NULL: unknown. */
+/* The date for an answer's head, written once a second. NULL: unknown. */
 const char *http_site_date(struct http_site *site);
 
-/* Account for bytes of the shared budget; false: there is no room. */
+/* Claim bytes of the shared budget; false: there is no room. */
 bool http_site_claim(struct http_site *site, size_t bytes);
 void http_site_release(struct http_site *site, size_t bytes);
 

@@ -90,8 +90,8 @@ static enum server_wait wait(const struct server_client *client)
     return SERVER_REQUEST;
 }
 
-/* Who brings no request is told so; so is who asked for a file that does not
- * come. */
+/* A client that sends no request in time gets an error; so does one whose file
+ * does not arrive. */
 static bool late(struct server_client *client)
 {
     struct http_conn *conn = conn_of(client);
@@ -111,7 +111,7 @@ static const struct server_protocol protocol = {
     .late = late,
 };
 
-/* What the tree was asked for is there. */
+/* The tree has answered. */
 static void on_wake(struct http_conn *conn)
 {
     server_pump(&container_of(conn, struct http_client, conn)->client);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HTTP on the TCP server (net/server.h): which limits hold for its clients, and
- * what a late one is told.
+ * HTTP on the TCP server (net/server.h): its clients' limits, and the answer
+ * when one is exceeded.
  */
 #ifndef HTTP_TCP_H
 #define HTTP_TCP_H
@@ -9,23 +9,24 @@
 #include "http/http_conn.h"
 #include "net/server.h"
 
-/* A complete request, head and body: a person's browser on a bad radio link
- * needs some seconds; who needs more is holding a place on purpose. */
+/* The time for a complete request, head and body: a browser on a bad radio link
+ * needs some seconds; a client that needs more occupies a connection on
+ * purpose. */
 #define HTTP_REQUEST_NS (20 * NS_PER_S)
-/* The client must take SERVER_PROGRESS_BYTES of an answer, or what is left of
- * it, in this time: slower than 100 bytes a second is no reader. The same for
- * the disk. */
+/* The client must take SERVER_PROGRESS_BYTES of an answer, or the rest of it,
+ * in this time: a real reader takes more than 100 bytes a second. The same
+ * limit holds for the disk. */
 #define HTTP_SEND_NS    (20 * NS_PER_S)
 /* After the last answer, time for its last packet to arrive and for the client
  * to close. */
 #define HTTP_END_NS     (3 * NS_PER_S)
-/* With no place left, one that has not brought its first request in this time
- * gives way. A request follows its connection within a round trip. */
+/* When connections run out, a client that has not sent its first request in
+ * this time is evicted. A request normally follows within a round trip. */
 #define HTTP_GRACE_NS   (2 * NS_PER_S)
-/* So does one that takes less than SERVER_PROGRESS_BYTES in this time. */
+/* So is one that takes less than SERVER_PROGRESS_BYTES in this time. */
 #define HTTP_SLOW_NS    (5 * NS_PER_S)
 
-/* The owner sets `site`, and of `server`: loop, clients_max, in_flight_max and
+/* The owner sets `site` and, in `server`, loop, clients_max, in_flight_max and
  * limits[SERVER_IDLE].wait_ns. */
 struct http_tcp {
     struct http_site *site;

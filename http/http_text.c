@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text that knows its limit.
+ * Text with a limit.
  *
- * A growing text starts at TEXT_FIRST bytes and doubles; a page of a few KiB
- * is copied two or three times while it is made, which costs less than writing
- * it once more to learn its length.
+ * A growing text starts at TEXT_FIRST bytes and doubles; a page of a few KiB is
+ * copied two or three times while it is written, which costs less than writing
+ * it twice to learn its length.
  */
 #include "http/http_text.h"
 
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Half a page; /metrics needs two doublings or three. */
+/* Half a page; /metrics needs two or three doublings. */
 #define TEXT_FIRST 2048
 
 void http_text_fixed(struct http_text *text, char *buffer, size_t size)

@@ -2,12 +2,12 @@
 /*
  * Conditions, ranges and codings (RFC 9110, 12 to 14).
  *
- * A field that makes no sense, or not here, counts as if it were not there:
- * the answer is then a whole one, which is never wrong.
+ * A field that makes no sense, or none here, is ignored: the answer is then the
+ * whole content, which is never wrong.
  *
- * So is the answer to several ranges at once. RFC 9110 allows it (14.2), no
- * client of files needs them, and whoever asks for many that overlap gets
- * more out of a server than all there is.
+ * The same goes for several ranges at once. RFC 9110 allows that (14.2), no
+ * client of files needs them, and many overlapping ranges would make a server
+ * send more than the whole content.
  */
 #include "http/http_wants.h"
 
@@ -38,7 +38,7 @@ static void take_if_none_match(struct http_wants *wants,
     wants->if_none_match = value;
 }
 
-/* Two of them are none that holds. */
+/* Two such fields never match. */
 static void take_if_range(struct http_wants *wants, struct http_field value)
 {
     wants->if_range = wants->if_range.at ? (struct http_field){"", 0} : value;
@@ -55,8 +55,8 @@ static void take_if_unmodified(struct http_wants *wants,
     wants->if_unmodified_s = http_date_read(value);
 }
 
-/* A position in a file: digits alone. Those too large for 64 bits are behind
- * every end. */
+/* A position in a file: digits alone. Positions too large for 64 bits are
+ * beyond any end. */
 static bool read_position(struct http_field text, uint64_t *position)
 {
     *position = 0;
@@ -102,7 +102,7 @@ static void take_range(struct http_wants *wants, struct http_field value)
     wants->saw_range = true;
 }
 
-/* "q=0.5" in thousandths, 1000 when there is none. */
+/* "q=0.5" in thousandths; 1000 when it is missing. */
 static int16_t read_quality(struct http_field text)
 {
     struct http_field word;
@@ -165,7 +165,7 @@ static bool is_weak(struct http_field tag)
     return tag.bytes >= 2 && !memcmp(tag.at, "W/", 2);
 }
 
-/* Two tags that say the same, if both may be weak or neither is. */
+/* Are the tags equal? Weak tags match only if `weakly`. */
 static bool is_same_tag(struct http_field a, struct http_field b, bool weakly)
 {
     if (!weakly && (is_weak(a) || is_weak(b)))
@@ -177,8 +177,8 @@ static bool is_same_tag(struct http_field a, struct http_field b, bool weakly)
     return a.bytes == b.bytes && !memcmp(a.at, b.at, a.bytes);
 }
 
-/* Does the list name it? (A comma in somebody else's tag makes two of it;
- * neither has both its quotes, so neither is one of ours.) */
+/* Is the tag in the list? (A foreign tag with a comma is split in two; neither
+ * half has both quotes, so neither equals one of ours.) */
 static bool has_tag(struct http_field list, const char *etag, bool weakly)
 {
     struct http_field tag = {etag, strlen(etag)}, element;
@@ -189,7 +189,7 @@ static bool has_tag(struct http_field list, const char *etag, bool weakly)
     return false;
 }
 
-/* RFC 9110, 13.2.2, but for If-Range: 200, 304 or 412. */
+/* RFC 9110, 13.2.2, except If-Range: 200, 304 or 412. */
 static int judge_conditions(const struct http_wants *wants,
                             const struct http_content *content)
 {
@@ -211,7 +211,7 @@ static int judge_conditions(const struct http_wants *wants,
     return 200;
 }
 
-/* Is it still that of which the client has a part already (RFC 9110, 13.1.5)?
+/* Is this still the content that the client has a part of (RFC 9110, 13.1.5)?
  */
 static bool is_same(struct http_field if_range,
                     const struct http_content *content)
@@ -236,7 +236,7 @@ static int judge_range(const struct http_wants *wants, uint64_t bytes,
     if (wants->is_suffix) {
         if (!last)
             return 416;
-        if (!bytes) /* all of nothing, which no Content-Range can say */
+        if (!bytes) /* an empty file, which no Content-Range can express */
             return 200;
         first = last < bytes ? bytes - last : 0;
         last = bytes - 1;
