@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commands about the connection and the server: what clients and tools of Redis
- * ask before, after and beside their work.
+ * Commands about the connection and the server, which Redis clients and tools
+ * send around their actual work.
  */
 #include "apps/kv/kv_command.h"
 #include "apps/kv/kv_conn.h"
@@ -15,7 +15,7 @@
 
 #define US_PER_S 1000000
 
-/* Texts of numbers: nothing that CONFIG tells is longer. */
+/* Numbers as text: no value of CONFIG is longer. */
 #define VALUE_MAX 24
 
 void kv_admin_ping(struct kv_call *call)
@@ -62,8 +62,8 @@ void kv_admin_quit(struct kv_call *call)
     call->conn->is_closing = true;
 }
 
-/* The first line of an HTTP request, or its Host: somebody's browser was told
- * to talk to us. */
+/* The first line of an HTTP request, or its Host field: a browser was tricked
+ * into connecting to us. */
 void kv_admin_hostile(struct kv_call *call)
 {
     kv_output_error(call->out, "ERR this is no web server");
@@ -87,15 +87,15 @@ void kv_admin_rewrite(struct kv_call *call)
 
 /* ---- CONFIG */
 
-/* Patterns in one CONFIG GET: more than there are settings. */
+/* The most patterns in one CONFIG GET: more than there are settings. */
 #define PATTERNS_MAX 32
 
 struct setting {
-    const char *name, *text; /* text NULL: it is the number */
+    const char *name, *text; /* text NULL: use the number */
     uint64_t number;
 };
 
-/* Which of the settings, as bits; false: it was answered why not. */
+/* The settings that match, as bits; false: the error was sent. */
 static bool find_settings(struct kv_call *call, const struct setting *settings,
                           unsigned nr, uint32_t *found)
 {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writing. Whatever is done with the file is one chain of calls to fs/, and one
- * chain at a time (is_busy): at its end `next` looks what comes then. First
- * those who wait with a job of their own (kv_rewrite), then a batch, if it is
- * time for one.
+ * Writing. Every operation on the file is a chain of calls to fs/, one chain at
+ * a time (is_busy); at its end `next` chooses the next one: first a waiting job
+ * (kv_rewrite), then a batch, if one is due.
  *
  * A batch is the journal's buffer, taken whole; the journal gets the spare one.
- * It is written behind what was written before, at an offset that is ours: what
- * is tried again lands in the same place.
+ * It is written after the previous batch, at an offset that we keep: a retry
+ * writes to the same place.
  */
 #include "apps/kv/kv_aof.h"
 #include "apps/kv/kv_rewrite.h"
@@ -43,7 +42,7 @@ static struct kv_aof *of(struct fs_request *request)
 
 static void next(struct kv_aof *aof);
 
-/* ---- A manifest in the place of another */
+/* ---- Replacing the manifest */
 
 static struct kv_aof *of_save(struct fs_request *request)
 {
@@ -120,7 +119,7 @@ void kv_aof_save(struct kv_aof *aof, kv_aof_done *done)
             FS_WRITE | FS_CREATE | FS_TRUNCATE, was_opened);
 }
 
-/* ---- Failing, and trying again */
+/* ---- Failure and retry */
 
 static void try_again(struct timer *timer);
 
@@ -235,7 +234,7 @@ static void take_batch(struct kv_aof *aof)
     write_batch(aof);
 }
 
-/* There is nothing new, but something to be synced. */
+/* There is nothing new to write, but something to sync. */
 static void sync_file(struct kv_aof *aof)
 {
     aof->is_busy = true;
@@ -265,13 +264,13 @@ static bool is_batch_due(const struct kv_aof *aof)
     const struct kv_journal *journal = &aof->kv->journal;
     size_t used = journal->used;
 
-    /* A transaction that goes on is not torn apart. */
+    /* A transaction under way is not split. */
     return used && !journal->depth &&
            (aof->writes_first || aof->policy == KV_ALWAYS || aof->sync_due ||
             used >= KV_JOURNAL_MUCH || aof->stopped);
 }
 
-/* What is to be done with the file now? */
+/* Choose the next operation on the file. */
 static void next(struct kv_aof *aof)
 {
     void (*job)(struct kv_aof * aof) = aof->job;
@@ -309,7 +308,7 @@ static void on_timer(struct timer *timer)
     next(aof);
 }
 
-/* The journal has something, or much of it. */
+/* The journal has something to write, or much. */
 static void on_journal(struct kv_aof *aof)
 {
     uint64_t period = aof->policy == KV_NO ? KV_SYNC_LAZY_NS : KV_SYNC_NS;
@@ -357,7 +356,7 @@ static void start_job(struct kv_aof *aof, void (*job)(struct kv_aof *aof),
     task_start(aof->loop, &aof->task, on_task);
 }
 
-/* The fsync that a job begins with has ended well. */
+/* Has the fsync that a job begins with succeeded? */
 static bool has_synced(struct kv_aof *aof, int status)
 {
     if (status < 0)
@@ -379,7 +378,7 @@ static void old_was_closed(struct fs_request *request)
     end_job(of(request), request->status);
 }
 
-/* If the manifest names it all the same: it is an empty file at the end. */
+/* If the manifest lists it all the same, it is an empty last file. */
 static void new_was_closed(struct fs_request *request)
 {
     end_job(of(request), of(request)->save.status);
@@ -429,7 +428,7 @@ static void old_was_synced(struct fs_request *request)
 static void rotate(struct kv_aof *aof)
 {
     if (aof->manifest.nr_incr == KV_MANIFEST_INCR_MAX)
-        end_job(aof, 0); /* it will do without */
+        end_job(aof, 0); /* proceed without it */
     else
         fs_fsync(&aof->request, aof->file, old_was_synced);
 }
@@ -479,7 +478,7 @@ void kv_aof_set_base(struct kv_aof *aof, uint64_t base, uint64_t base_bytes,
 {
     aof->new_base = base;
     aof->new_base_bytes = base_bytes;
-    /* The base has parts of what the journal has: that comes first. */
+    /* The base contains some of the journal's changes: write those first. */
     aof->writes_first = true;
     start_job(aof, set_base, done);
 }

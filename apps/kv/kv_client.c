@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Commands about connections: AUTH, HELLO, CLIENT. There is one user, named
- * default, and a password for all or none.
+ * default, and one password for all, or none.
  */
 #include "apps/kv/kv_conn.h"
 #include "apps/kv/kv_info.h"
@@ -15,7 +15,7 @@
 #define US_PER_S      1000000
 /* A line of CLIENT LIST: two addresses, a name, numbers. */
 #define LINE_MAX      512
-/* What it costs to write one; to pass over so many clients. */
+/* The cost of writing a line; each LINE_STEPS clients skipped cost a step. */
 #define LINE_STEPS    16
 #define PASSED_A_STEP 16
 /* Lines in one step. */
@@ -23,7 +23,7 @@
 
 /* ---- AUTH */
 
-/* Takes as long as the word that was said, whatever the password is. */
+/* Takes time by the given word's length alone, whatever the password is. */
 static bool is_password(const char *password, struct kv_text word)
 {
     size_t len = strlen(password);
@@ -34,7 +34,7 @@ static bool is_password(const char *password, struct kv_text word)
     return !differs;
 }
 
-/* False: it was answered why not. */
+/* False: the error was sent. */
 static bool let_in(struct kv_call *call, struct kv_text user,
                    struct kv_text word)
 {
@@ -82,7 +82,7 @@ static bool is_name(struct kv_text text)
     return text.len <= KV_NAME_MAX;
 }
 
-/* False: it was answered why not. */
+/* False: the error was sent. */
 static bool set_name(struct kv_call *call, struct kv_text text)
 {
     char *name;
@@ -123,7 +123,7 @@ static void answer_hello(struct kv_call *call)
     kv_output_array(call->out, 0);
 }
 
-/* What HELLO's options ask for; all are read before one is done. */
+/* HELLO's options; all are read before any is applied. */
 struct hello {
     const struct kv_text *user, *password, *name;
 };
@@ -227,12 +227,12 @@ static void client_info(struct kv_call *call)
 
 struct list {
     struct kv_work work;
-    uint64_t next_id; /* all, from this one */
-    unsigned at, nr;  /* or only these */
+    uint64_t next_id; /* list all, from this one on */
+    unsigned at, nr;  /* or only these ids */
     uint64_t ids[];
 };
 
-/* The first with that id or a later one. */
+/* The first client with that id or a later one. */
 static struct kv_conn *find_from(struct list *list, uint64_t id)
 {
     struct kv_conn *conn = list->work.kv->conns;
@@ -253,7 +253,7 @@ static void put_line(struct list *list, const struct kv_conn *conn)
     kv_work_spend(&list->work, LINE_STEPS);
 }
 
-/* False: that was all. */
+/* False: the list is complete. */
 static bool put_some(struct list *list)
 {
     struct kv_conn *conn;
@@ -311,7 +311,7 @@ static void list_ids(struct kv_call *call)
             list->ids[i - 3] = (uint64_t)id;
 }
 
-/* All clients are normal ones. */
+/* All clients are of type "normal". */
 static void list_type(struct kv_call *call)
 {
     static const char *const others[] = {"master", "replica", "slave",

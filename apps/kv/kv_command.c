@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is checked before a command is done, or put into a transaction, in
- * Redis' order and words (redis 7.0, processCommand).
+ * The checks before a command is run, or queued in a transaction, in Redis'
+ * order and words (redis 7.0, processCommand).
  */
 #include "apps/kv/kv_command.h"
 #include "apps/kv/kv_conn.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHOWN_MAX 128 /* bytes of a stranger's words in an error, as Redis */
+#define SHOWN_MAX 128 /* bytes of a client's words in an error, as in Redis */
 
 /* ---- Finding */
 
@@ -36,7 +36,7 @@ const struct kv_command *kv_command_find(struct kv_text word)
                    compare);
 }
 
-/* What can be shown of a word, as printf's precision. */
+/* The printable length of a word, as printf's precision. */
 static int shown(struct kv_text word, size_t max)
 {
     return (int)(word.len < max ? word.len : max);
@@ -145,7 +145,7 @@ void kv_command_note_as(struct kv_call *call, struct kv_text name,
     kv_journal_add_as(&call->kv->journal, name, words, nr);
 }
 
-/* ---- Doing */
+/* ---- Running */
 
 bool kv_command_has_memory(struct kv_call *call, uint64_t bytes)
 {
@@ -182,7 +182,8 @@ const char *kv_command_obstacle(struct kv_call *call, unsigned flags,
     return NULL;
 }
 
-/* What has no business in a file might wait for a client that is not there. */
+/* Other commands do not belong in a file, and might wait for a client that does
+ * not exist. */
 static bool changes(const struct kv_command *command)
 {
     return command->flags & KV_WRITES || command->run == kv_admin_select;
@@ -203,7 +204,7 @@ static bool is_for_file(struct kv_call *call, const struct kv_command *command)
     return false;
 }
 
-/* May it be done now? False: it was answered why not. */
+/* May the command run now? False: the error was sent. */
 static bool check(struct kv_call *call, const struct kv_command *command)
 {
     const char *obstacle;

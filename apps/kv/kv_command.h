@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commands: what each takes, when it may be done, and who does it.
+ * Commands: their words, when they may be run, and the functions that run them.
  */
 #ifndef APPS_KV_COMMAND_H
 #define APPS_KV_COMMAND_H
@@ -11,28 +11,30 @@ struct kv_conn;
 struct kv_glob;
 struct kv_work;
 
-/* One request. words[0] is the command's name; texts are not the store's. */
+/* One request. words[0] is the command's name; the texts do not lie in the
+ * store. */
 struct kv_call {
     struct kv *kv;
-    struct kv_conn *conn; /* NULL: it comes from the file */
+    struct kv_conn *conn; /* NULL: the request comes from the file */
     struct kv_output *out;
     const struct kv_text *words;
     unsigned nr;
     const char *name;      /* in lower case, for errors */
-    struct kv_work **work; /* where a long one is put (kv_work.h) */
+    struct kv_work **work; /* where a long command is put (kv_work.h) */
 };
 
-/* Do it: exactly one answer is added to the output, now or by its work. */
+/* Run the command: it adds exactly one answer to the output, now or in its
+ * work. */
 void kv_command_run(struct kv_call *call);
 
-/* ---- What commands there are (kv_table.c) */
+/* ---- The table of commands (kv_table.c) */
 
 typedef void kv_command_fn(struct kv_call *call);
 
 #define KV_COMMAND_NAME 16 /* bytes, with the NUL */
 
 /* Bits of kv_command.flags: what it does... */
-#define KV_WRITES      0x01 /* changes something: goes to the journal */
+#define KV_WRITES      0x01 /* changes data: goes to the journal */
 #define KV_READS       0x02
 #define KV_GROWS       0x04 /* may need memory for it */
 #define KV_ADMIN       0x08
@@ -51,26 +53,26 @@ typedef void kv_command_fn(struct kv_call *call);
 
 struct kv_command {
     char name[KV_COMMAND_NAME];
-    int8_t arity; /* words, with the name; negative: at least so many */
+    int8_t arity; /* words, with the name; negative: a minimum */
     uint16_t flags;
     int8_t first_key, last_key, key_step; /* words, for COMMAND INFO */
     kv_command_fn *run;
 };
 
-/* In the order of their names. */
+/* Sorted by name. */
 extern const struct kv_command kv_commands[];
 extern const unsigned kv_nr_commands;
 
 const struct kv_command *kv_command_find(struct kv_text word);
-/* May a file have a command of these words? */
+/* May the file contain this command? */
 bool kv_command_is_noted(const struct kv_text *words, unsigned nr);
-/* Do one that may be done; its words are those it was checked with. */
+/* Run a command that was checked, with these same words. */
 void kv_command_do(struct kv_call *call, const struct kv_command *command);
-/* May commands with these flags be done now, whose words have so many bytes?
+/* May commands with these flags, whose words have this many bytes, be run now?
  * NULL, or the error. */
 const char *kv_command_obstacle(struct kv_call *call, unsigned flags,
                                 uint64_t bytes);
-/* Bytes of its words but the first. */
+/* Bytes of all words but the first. */
 size_t kv_command_bytes(const struct kv_call *call);
 
 /* ---- For the commands */
@@ -82,27 +84,27 @@ static inline void kv_command_syntax(struct kv_call *call)
 
 void kv_command_arity(struct kv_call *call);
 void kv_command_no_memory(struct kv_call *call);
-/* Is there memory for so much more? */
+/* Is there memory for this many more bytes? */
 bool kv_command_has_memory(struct kv_call *call, uint64_t bytes);
 
-/* One of a container's commands, by the second word: "client|id". */
+/* A subcommand, chosen by the second word: "client|id". */
 struct kv_sub {
     const char *name;
-    int arity; /* with the container's word */
+    int arity; /* with the command's name */
     kv_command_fn *run;
 };
 void kv_command_sub(struct kv_call *call, const struct kv_sub *subs,
                     unsigned nr, const char *container);
-/* A word that is a number; false: it was answered that it is none. */
+/* Read a word as a number; false: it is none, and the error was sent. */
 bool kv_command_number(struct kv_call *call, unsigned word, int64_t *number);
-/* A word that is a pattern; false: it was answered that it is too long. */
+/* Check a pattern's length; false: it is too long, and the error was sent. */
 bool kv_command_pattern(struct kv_call *call, struct kv_text pattern);
-/* The same, made ready, for free(); NULL: it was answered why not. */
+/* The same, compiled, to be freed; NULL: the error was sent. */
 struct kv_glob *kv_command_glob(struct kv_call *call, struct kv_text pattern);
-/* Set a key, and note that. False: it was answered why not. (kv_strings.c) */
+/* Set a key and journal it. False: the error was sent. (kv_strings.c) */
 bool kv_command_set(struct kv_call *call, struct kv_text key,
                     struct kv_text value, uint64_t expires_ms);
-/* Note in the journal; with another name instead of the first word. */
+/* Add to the journal; _as: with another name as the first word. */
 void kv_command_note(struct kv_call *call, const struct kv_text *words,
                      unsigned nr);
 void kv_command_note_as(struct kv_call *call, struct kv_text name,

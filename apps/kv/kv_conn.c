@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests are done where they lie when they are there whole, which is nearly
- * always. The beginning of one that is not is kept, and what comes next is
- * added to it until it is complete; memory for that comes from a common budget,
- * beyond the first KV_HELD_FREE bytes.
+ * Requests are run in place when they arrive whole, which is nearly always. An
+ * incomplete one is kept, and input is appended until it is complete; beyond
+ * the first KV_HELD_FREE bytes, memory for that comes from a common budget.
  *
- * Answers are added to the output at once. What of it may be taken (free_to) is
- * all of it, unless answers have to wait for the disk: then it moves on when a
- * batch of the journal is done, to where the output ended when that batch was
- * taken.
+ * Answers are added to the output at once. Output may be taken up to free_to,
+ * which is its end, unless answers wait for the disk: then free_to advances
+ * when a batch of the journal is done, to where the output ended when that
+ * batch was taken.
  */
 #include "apps/kv/kv_conn.h"
 #include "apps/kv/kv_work.h"
@@ -16,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Steps in which the room for an incomplete request grows. */
+/* The room for an incomplete request grows in these steps. */
 #define HELD_STEP 4096
-/* ...or by this part of what came. */
+/* ...or by one part in this many of what came. */
 #define HELD_PART 4
 
 void kv_conn_init(struct kv_conn *conn, struct kv *kv)
@@ -61,9 +60,9 @@ void kv_conn_end(struct kv_conn *conn)
     conn->kv->nr_clients--;
 }
 
-/* ---- Doing requests */
+/* ---- Running requests */
 
-/* Answers wait for what the journal has by now. */
+/* Answers wait until the journal's present contents are written. */
 static void withhold(struct kv_conn *conn)
 {
     const struct kv_journal *journal = &conn->kv->journal;
@@ -109,7 +108,7 @@ void kv_conn_finish(struct kv_conn *conn)
     conn->is_closing = true;
 }
 
-/* Is something in the way of the next request? */
+/* Must the next request wait? */
 static bool must_wait(const struct kv_conn *conn)
 {
     const struct kv_conn *exclusive = conn->kv->exclusive;
@@ -119,8 +118,8 @@ static bool must_wait(const struct kv_conn *conn)
            conn->kv->is_stopping || (exclusive && exclusive != conn);
 }
 
-/* Read on in a request, and do it when it is complete. Returns its length, 0:
- * it goes on, or it was none. */
+/* Continue reading a request, and run it when it is complete. Returns its
+ * length; 0: it is incomplete, or invalid. */
 static size_t read_request(struct kv_conn *conn, char *bytes, size_t len)
 {
     struct kv *kv = conn->kv;
@@ -149,8 +148,8 @@ static size_t read_request(struct kv_conn *conn, char *bytes, size_t len)
 
 /* ---- Incomplete requests */
 
-/* Room for so many bytes, or for `least`; false: it was answered that there is
- * none. */
+/* Make room for `room` bytes, or at least `least`; false: there is none, and
+ * the error was sent. */
 static bool make_room(struct kv_conn *conn, size_t room, size_t least)
 {
     struct kv *kv = conn->kv;
@@ -181,10 +180,10 @@ static size_t round_up(size_t bytes)
     return (bytes + HELD_STEP - 1) & ~(size_t)(HELD_STEP - 1);
 }
 
-/* What may be needed: all of a long word at once, if its length is known, but
- * not more than came so far and as much again, lest lengths alone cost us. Else
- * a part of what came, so that all copies together are as long as the request
- * a few times, not as its square. */
+/* The room to make: for all of a long word at once, if its length is known, but
+ * no more than twice what came so far, lest lengths alone cost memory.
+ * Otherwise in proportion to what came, so that all copies together are a few
+ * times the request's length, not its square. */
 static size_t room_for(const struct kv_conn *conn, size_t bytes)
 {
     size_t expected = kv_resp_expects(&conn->resp);
@@ -208,15 +207,15 @@ static bool hold(struct kv_conn *conn, const char *bytes, size_t len)
     return true;
 }
 
-/* More of a request whose beginning is held. Returns what was taken. */
+/* Add input to a held request. Returns how much was taken. */
 static size_t continue_request(struct kv_conn *conn, const char *bytes,
                                size_t len)
 {
     size_t before = conn->held_bytes, used,
            whole = kv_resp_expects(&conn->resp);
 
-    /* Not more than this request, if that is known: the rest stays where it
-     * is. Else in pieces, since most of them are short. */
+    /* Take no more than this request, if its length is known: the rest stays in
+     * place. Else a little at a time, since most are short. */
     if (whole > before && len > whole - before)
         len = whole - before;
     else if (whole <= before && len > KV_HELD_FREE)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Beginning and end of what the parts share. */
+/* Setting up and freeing the state that the parts share. */
 #include "apps/kv/kv_work.h"
 
 #include <stdlib.h>

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A digit a byte, with the point at a fixed place: slow, a microsecond, and
- * nothing of it needs a thought.
+ * One digit per byte, with a fixed point: slow, at a microsecond, but simple.
  */
 #include "apps/kv/kv_decimal.h"
 
 #include <string.h>
 
 #define DIGITS       (KV_DECIMAL_WHOLE + KV_DECIMAL_PLACES + 1)
-/* Beyond this an exponent means 0, or too large a number. */
+/* A larger exponent means 0, or a number that is too large. */
 #define EXPONENT_MAX 100000
 
 /* ---- Reading */
@@ -34,8 +33,8 @@ static bool read_exponent(struct kv_text text, size_t at, long *exponent)
     return at == text.len;
 }
 
-/* Digits, with a point somewhere in them or not: `at` is moved behind them.
- * Returns how many they are, and how many of them stand before the point. */
+/* Digits, with or without a point; `at` is moved after them. Returns how many
+ * there are; *whole: how many come before the point. */
 static size_t find_digits(struct kv_text text, size_t *at, size_t *whole)
 {
     size_t nr = 0;
@@ -95,7 +94,7 @@ static bool add_digits(unsigned char *to, const unsigned char *digits)
     return !carry;
 }
 
-/* What is taken away is not more than there is. */
+/* The subtrahend is not larger than the minuend. */
 static void subtract(unsigned char *to, const unsigned char *from,
                      const unsigned char *digits)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers with a point, for INCRBYFLOAT: decimals, not binary, so that 0.1 and
- * 0.2 are 0.3. What does not reach the 17th place behind the point is rounded,
- * as in Redis.
+ * Numbers with a point, for INCRBYFLOAT: decimal, not binary, so that 0.1 plus
+ * 0.2 is 0.3. Digits beyond the 17th after the point are rounded, as in Redis.
  */
 #ifndef APPS_KV_DECIMAL_H
 #define APPS_KV_DECIMAL_H
@@ -10,22 +9,22 @@
 #include "apps/kv/kv_text.h"
 
 #define KV_DECIMAL_WHOLE                                 \
-    309 /* digits before the point: as far as doubles go \
+    309 /* digits before the point: the range of doubles \
          */
 #define KV_DECIMAL_PLACES 17
 #define KV_DECIMAL_TEXT   (1 + KV_DECIMAL_WHOLE + 1 + KV_DECIMAL_PLACES + 1)
 
 struct kv_decimal {
     bool is_negative;
-    /* The highest first; one more than is shown, to round by. */
+    /* The highest first; one more than is shown, for rounding. */
     unsigned char digits[KV_DECIMAL_WHOLE + KV_DECIMAL_PLACES + 1];
 };
 
-/* False: it is none, or too large. */
+/* False: not a number, or too large. */
 bool kv_decimal_read(struct kv_decimal *decimal, struct kv_text text);
 /* False: the sum is too large. */
 bool kv_decimal_add(struct kv_decimal *to, const struct kv_decimal *other);
-/* Rounded. Returns the length; 0: it is too large then. */
+/* Rounds. Returns the length; 0: too large after rounding. */
 size_t kv_decimal_write(struct kv_decimal *decimal, char text[KV_DECIMAL_TEXT]);
 
 #endif

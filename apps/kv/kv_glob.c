@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A pattern is a row of places with one thing to be matched between two of
- * them: a byte, any byte, one of a set. A star is no such thing, but a place at
- * which one may stay. All places that a text can have led to are kept as bits,
- * so each byte of the text moves all of them at once:
+ * A pattern is a sequence of positions with one item to match between each two:
+ * a byte, any byte, one of a set. A star is not an item, but a position at
+ * which the match may stay. All positions that the text so far can lead to are
+ * kept as bits, so each byte of the text advances all of them at once:
  *
  *     at = (at & (fits[byte] | any)) << 1  |  (at & stars)
  *
- * However the stars stand, no byte is looked at twice (Baeza-Yates and Gonnet
- * 1992: shift-and).
+ * Whatever the stars, no byte is looked at twice (Baeza-Yates and Gonnet 1992:
+ * shift-and).
  */
 #include "apps/kv/kv_glob.h"
 
@@ -56,8 +56,8 @@ static unsigned char take(struct kv_text *pattern)
     return c;
 }
 
-/* What a '[' begins, as bytes that are in it. One without an end ends with the
- * pattern. */
+/* Read a set after '[' as the bytes that are in it. A set without an end ends
+ * with the pattern. */
 static bool read_set(struct kv_text *pattern, bool in[BYTES])
 {
     bool inverted = pattern->len && pattern->at[0] == '^';
@@ -125,7 +125,7 @@ static bool has(const uint64_t *bits, unsigned place)
     return bits[place / WORD_BITS] >> place % WORD_BITS & 1;
 }
 
-/* One byte further; false: to nowhere. */
+/* Advance by one byte; false: no position is left. */
 static bool move(const struct kv_glob *glob, uint64_t *at, unsigned char byte)
 {
     unsigned nr = glob->nr_words;

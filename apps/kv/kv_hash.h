@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SipHash (Aumasson, Bernstein: "SipHash: a fast short-input PRF"): who does
- * not know the key cannot choose names that fall into one bucket.
+ * SipHash (Aumasson, Bernstein: "SipHash: a fast short-input PRF"): without
+ * knowing the key nobody can choose names that fall into one bucket.
  */
 #ifndef APPS_KV_DB_HASH_H
 #define APPS_KV_DB_HASH_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * INFO. Each section is a function; lines are NAME:VALUE. The answer is put
- * together in an output of its own, since its length stands before it.
+ * INFO. Each section is a function; lines are NAME:VALUE. The answer is built
+ * in an output of its own, since its length is sent first.
  */
 #include "apps/kv/kv_info.h"
 #include "apps/kv/kv_command.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* One growing buffer. kv_aof takes it whole and leaves another. */
+/* One growing buffer. kv_aof takes it whole and leaves another one. */
 #include "apps/kv/kv_journal.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* '*' or '$', a number, CR LF; a word ends with CR LF, too. */
+/* '*' or '$', a number, CR LF; a word also ends with CR LF. */
 #define LINE_MAX  (1 + KV_NUMBER_MAX + 2)
 #define WORD_MORE (LINE_MAX + 2)
 
@@ -59,7 +59,7 @@ static size_t write_word(char *to, struct kv_text word)
     return len;
 }
 
-/* With this word for the first of them. */
+/* With this word as the first one. */
 static size_t write_as(char *to, struct kv_text name,
                        const struct kv_text *words, unsigned nr)
 {

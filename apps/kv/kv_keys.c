@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commands on keys: whether they are there, and until when.
+ * Commands on keys: existence, expiry, renaming.
  */
 #include "apps/kv/kv_command.h"
 #include "apps/kv/kv_watch.h"
@@ -12,7 +12,7 @@ static struct kv_entry *find(struct kv_call *call, unsigned word)
     return kv_store_find(&call->kv->store, call->words[word]);
 }
 
-/* ---- There or not */
+/* ---- Existence */
 
 void kv_keys_del(struct kv_call *call)
 {
@@ -66,7 +66,7 @@ void kv_keys_flush(struct kv_call *call)
     kv_output_ok(call->out);
 }
 
-/* ---- Until when */
+/* ---- Expiry */
 
 struct expire_options {
     bool if_none, if_some, if_later, if_earlier;
@@ -107,7 +107,7 @@ static bool read_expire_options(struct kv_call *call,
     return true;
 }
 
-/* A key that never expires does so later than any other. */
+/* A key that never expires counts as expiring last. */
 static bool is_wanted(const struct expire_options *options, uint64_t old_ms,
                       int64_t new_ms)
 {
@@ -120,7 +120,7 @@ static bool is_wanted(const struct expire_options *options, uint64_t old_ms,
     return !options->if_earlier || !old_ms || new_ms < (int64_t)old_ms;
 }
 
-/* The second word as a time; from_ms: it counts from then. */
+/* Read the second word as a time, counted from from_ms. */
 static bool read_time(struct kv_call *call, int64_t unit_ms, uint64_t from_ms,
                       int64_t *time_ms)
 {
@@ -134,7 +134,7 @@ static bool read_time(struct kv_call *call, int64_t unit_ms, uint64_t from_ms,
     return false;
 }
 
-/* Times of the past are kept while the file is read: what comes later in it may
+/* Times in the past are kept while the file is read: later commands in it may
  * still change them. */
 static void set_expiry(struct kv_call *call, struct kv_entry *entry,
                        int64_t time_ms)
@@ -229,10 +229,10 @@ void kv_keys_pttl(struct kv_call *call)
     answer_ttl(call, 1);
 }
 
-/* ---- Another name */
+/* ---- Renaming */
 
-/* The journal has room for what is noted by the words of the request, but not
- * for the value. False: it was answered that there is no memory. */
+/* Make room in the journal, which so far has room for the request's own words,
+ * but not for the value. False: no memory, and the error was sent. */
 static bool has_room(struct kv_call *call, struct kv_text value)
 {
     struct kv_text words[] = {call->words[0], call->words[2], value,
@@ -245,7 +245,7 @@ static bool has_room(struct kv_call *call, struct kv_text value)
     return false;
 }
 
-/* The value under another name, which may have one. */
+/* Move the value to another name, replacing a value there. */
 static bool move(struct kv_call *call, struct kv_entry *entry)
 {
     struct kv_store *store = &call->kv->store;
@@ -266,7 +266,7 @@ static bool move(struct kv_call *call, struct kv_entry *entry)
     return done;
 }
 
-/* Returns whether it was done; it was answered if not. */
+/* False: not done, and answered. */
 static bool rename_key(struct kv_call *call, bool only_new)
 {
     struct kv_entry *entry = find(call, 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The manifest, read and written. Names are Redis' own: who renamed files has
- * to name them back. */
+/* Reading and writing the manifest. Names are Redis' own: renamed files must be
+ * renamed back. */
 #include "apps/kv/kv_manifest.h"
 #include "apps/kv/kv_text.h"
 
@@ -15,7 +15,7 @@ void kv_manifest_name(char name[KV_MANIFEST_NAME_MAX], uint64_t number,
              number, is_base ? "base" : "incr");
 }
 
-/* The word before the next blank or the line's end; at its end an empty one. */
+/* The word up to the next blank or the line's end; empty at the end. */
 static struct kv_text take_word(const char **at, const char *end)
 {
     struct kv_text word;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which files make up the append-only file, as Redis 7 keeps it: a base, which
- * is what there was when it was written, and then one or more with what came
+ * The list of files that make up the append-only file, as in Redis 7: a base,
+ * with the state at the time it was written, and one or more with the changes
  * since, in order. The manifest names them:
  *
  *     file appendonly.aof.3.base.aof seq 3 type b
@@ -17,10 +17,10 @@
 #define KV_MANIFEST_FOLDER "appendonlydir"
 #define KV_MANIFEST_NAME   "appendonly.aof.manifest"
 
-/* One is usual; two while a rewrite is under way, or after one that failed.
- * What Redis left may be more. */
+/* One is usual; two during a rewrite, or after a failed one. Redis may have
+ * left more. */
 #define KV_MANIFEST_INCR_MAX 16
-/* Lines of 100 bytes are the longest that we write. */
+/* Our longest lines have 100 bytes. */
 #define KV_MANIFEST_BYTES    4096
 #define KV_MANIFEST_NAME_MAX 64
 
@@ -30,7 +30,7 @@ struct kv_manifest {
     unsigned nr_incr;
 };
 
-/* NULL, or what is wrong with it, for the log. `text` is terminated. */
+/* NULL, or what is wrong with the text, for the log. `text` is terminated. */
 const char *kv_manifest_read(struct kv_manifest *manifest, const char *text);
 /* Returns the length. */
 size_t kv_manifest_write(const struct kv_manifest *manifest,
@@ -39,7 +39,7 @@ size_t kv_manifest_write(const struct kv_manifest *manifest,
 /* A file's name. */
 void kv_manifest_name(char name[KV_MANIFEST_NAME_MAX], uint64_t number,
                       bool is_base);
-/* Is this name one of its files, or the manifest itself? */
+/* Is this the name of a listed file, or of the manifest itself? */
 bool kv_manifest_has(const struct kv_manifest *manifest, const char *name);
 /* Higher than all of its numbers. */
 uint64_t kv_manifest_next(const struct kv_manifest *manifest);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request that is queued is one block: its words and their bytes. EXEC takes
- * the queue as a whole and does a command a step; its answers are kept apart
- * until all are there.
+ * A queued request is one block: its words and their bytes. EXEC takes the
+ * whole queue and runs one command per step; the answers are kept apart until
+ * all are complete.
  *
- * The journal has room for all of it before the first command is done, and what
- * could refuse one of them (memory, the disk) is asked once for all.
+ * Room for all commands is reserved in the journal before the first is run, and
+ * whatever could refuse one of them (memory, the disk) is checked once for all.
  */
 #include "apps/kv/kv_multi.h"
 #include "apps/kv/kv_conn.h"
@@ -15,10 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Steps that a command takes, and its words for one more. */
+/* The steps that a command takes, and the words that add a step. */
 #define COMMAND_STEPS 4
 #define STEP_WORDS    4
-/* MULTI and EXEC in the journal. */
+/* Bytes of MULTI and EXEC in the journal. */
 #define FRAME_BYTES   64
 
 struct kv_request {
@@ -90,7 +90,7 @@ void kv_multi_queue(struct kv_call *call, const struct kv_command *command)
         multi->first = request;
     multi->last = request;
     multi->nr++;
-    /* At any time only if all of them may be. */
+    /* Allowed at any time only if all queued commands are. */
     if (!(multi->flags & command->flags & KV_ANYTIME))
         flags &= ~(unsigned)KV_ANYTIME;
     multi->flags = flags;
@@ -101,9 +101,9 @@ void kv_multi_queue(struct kv_call *call, const struct kv_command *command)
     kv_output_status(call->out, "QUEUED");
 }
 
-/* ---- The end of a transaction, done or not */
+/* ---- The end of a transaction, executed or not */
 
-/* Nothing is open; the queue is the caller's. */
+/* Close the transaction; the queue stays with the caller. */
 static void close_multi(struct kv_conn *conn)
 {
     struct kv_multi *multi = &conn->multi;
@@ -180,7 +180,7 @@ static bool exec_step(struct kv_work *work)
     return false;
 }
 
-/* Its client may have gone: then what changes something is done all the same.
+/* The client may have gone: changes are still made.
  */
 static void exec_end(struct kv_work *work)
 {
@@ -281,7 +281,7 @@ void kv_multi_watch(struct kv_call *call)
     }
     for (unsigned i = 1; i < call->nr; i++) {
         if (call->words[i].len > KV_KEY_MAX)
-            continue; /* no key: never there */
+            continue; /* not a valid key: never exists */
         if (call->conn->multi.has_changed)
             break; /* EXEC fails in any case */
         if (kv_watch_add(call->conn, call->words[i])) {
@@ -292,7 +292,7 @@ void kv_multi_watch(struct kv_call *call)
     kv_output_ok(call->out);
 }
 
-/* Within a transaction, EXEC has done it. */
+/* In a transaction, EXEC has already done it. */
 void kv_multi_unwatch(struct kv_call *call)
 {
     kv_watch_drop_all(call->conn);

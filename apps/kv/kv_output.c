@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Outputs. A chunk has either bytes of its own or an entry that it holds. What
- * does not find memory is not there, and nothing after it: the output has
- * failed, and its connection has to end.
+ * Outputs. A chunk has either bytes of its own or an entry that it holds. When
+ * memory runs out, that output and all after it is missing: the output has
+ * failed, and its connection must end.
  */
 #include "apps/kv/kv_output.h"
 
@@ -44,7 +44,7 @@ static struct kv_chunk *make_chunk(struct kv_outputs *all, size_t room)
     return malloc(sizeof(*chunk) + room);
 }
 
-/* One more at the end; NULL: the output has failed. */
+/* Append a chunk; NULL: the output has failed. */
 static struct kv_chunk *append(struct kv_output *out, struct kv_entry *entry)
 {
     struct kv_outputs *all = out->all;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading requests. The words are noted while they are read, in a list that all
- * connections share. So they are there only if nobody else was served
- * meanwhile: a request that did not come at once is read once more when it is
- * complete (kv_resp_read, at its end).
+ * Reading requests. While a request is read, its words are collected in a list
+ * that all connections share. The list is valid only if no other client was
+ * served meanwhile: a request that came in several segments is read again when
+ * it is complete (kv_resp_read, at its end).
  */
 #include "apps/kv/kv_resp.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define WORDS_FIRST                                          \
-    64 /* room that the list has at first; it grows by twice \
+#define WORDS_FIRST                                 \
+    64 /* initial room of the list; it then doubles \
         */
 
 static const char no_memory[] = "no memory for so many words";
@@ -44,9 +44,9 @@ static bool note(struct kv_words *words, const char *at, size_t len)
     return true;
 }
 
-/* ---- Lengths, and words of such a length */
+/* ---- Lengths, and words with a length */
 
-/* The number behind the sign at `at`; *line: the bytes of both, with CR LF. */
+/* The number after the sign at `at`; *line: the bytes of both, with CR LF. */
 static enum kv_resp_result read_length(const char *at, size_t len,
                                        const char *too_long,
                                        const char *no_number, int64_t *number,
@@ -105,7 +105,7 @@ static enum kv_resp_result read_word_length(struct kv_resp *resp,
     if (!len)
         return KV_RESP_MORE;
     if (at[0] != '$') {
-        /* As in Redis, but for what would end the answer's line. */
+        /* As in Redis, except for bytes that would end the line. */
         expected[sizeof(expected) - 3] =
             at[0] == '\r' || at[0] == '\n' ? ' ' : at[0];
         *error = expected;
@@ -163,7 +163,7 @@ static int hex(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Behind a backslash in double quotes: the byte that is meant. */
+/* The byte that an escape after a backslash in double quotes stands for. */
 static char read_escape(const char **at, const char *end)
 {
     static const char letters[] = "nrtba", meant[] = "\n\r\t\b\a";
@@ -180,7 +180,8 @@ static char read_escape(const char **at, const char *end)
     return letter ? meant[letter - letters] : c;
 }
 
-/* From behind a quote to behind its end; false: it has none. */
+/* From after the opening quote to after the closing one; false: it is missing.
+ */
 static bool read_quoted(const char **at, const char *end, char **to)
 {
     char quote = (*at)[-1];
@@ -197,8 +198,8 @@ static bool read_quoted(const char **at, const char *end, char **to)
     return false;
 }
 
-/* Words are written over the line that they come from: they are no longer than
- * what stands for them. */
+/* Words are written over the line that they come from: they are never longer
+ * than their quoted form. */
 static const char *read_inline_words(struct kv_words *words, char *line,
                                      const char *end)
 {

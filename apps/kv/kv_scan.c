@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commands that look at many keys: KEYS, SCAN, RANDOMKEY. Each walks over
- * buckets with a cursor, one a step, and keeps what it has found until it is
- * known how much that is.
+ * Commands that look at many keys: KEYS, SCAN, RANDOMKEY. Each walks over the
+ * buckets with a cursor, one per step, and collects the keys until their number
+ * is known.
  */
 #include "apps/kv/kv_work.h"
 
 #include "apps/kv/kv_glob.h"
 
-/* Buckets that one SCAN looks at, at most, whatever its COUNT. */
+/* The most buckets that one SCAN looks at, whatever its COUNT. */
 #define SCAN_MAX         4096
 #define SCAN_DEFAULT     10
-/* Buckets that may be empty for each that SCAN is asked for. */
+/* Empty buckets that SCAN may look at for each key of COUNT. */
 #define SCAN_EMPTY_TIMES 10
 /* Bytes of a key that cost a step: they are hashed, and perhaps copied. */
 #define STEP_BYTES       64
 
 struct kv_scan {
     struct kv_work work;
-    bool is_keys;    /* KEYS: all, and no cursor in the answer */
-    bool wants_none; /* of another type than strings */
+    bool is_keys;    /* KEYS: all keys, and no cursor in the answer */
+    bool wants_none; /* TYPE is not string: no key fits */
     bool has_glob;   /* else all */
     uint64_t cursor, count, turns;
     uint64_t nr; /* found */
@@ -78,13 +78,13 @@ static bool step(struct kv_work *work)
     return false;
 }
 
-/* ---- RANDOMKEY: the keys of the first bucket that has any, from somewhere on.
+/* ---- RANDOMKEY: from a random bucket on, the first that has keys.
  */
 
 struct random {
     struct kv_work work;
     uint64_t begin, cursor;
-    bool is_round; /* from the end it began anew */
+    bool is_round; /* it wrapped around at the end */
     unsigned nr;   /* keys seen; one of them is chosen */
     struct kv_text key;
 };
@@ -96,7 +96,7 @@ static uint64_t chance(struct kv *kv)
                    sizeof(kv->nr_chances));
 }
 
-/* One of as many as there are, each as likely as the others. */
+/* Choose one of the bucket's keys, each with the same probability. */
 static void choose(void *arg, struct kv_store *store, struct kv_entry *entry)
 {
     struct random *random = arg;
@@ -144,13 +144,14 @@ void kv_scan_randomkey(struct kv_call *call)
 
 /* ---- The beginning */
 
-/* A pattern of stars alone is none: all fit. */
+/* A pattern of only stars matches every key. */
 static bool fits_all(struct kv_text pattern)
 {
     return pattern.len == 1 && pattern.at[0] == '*';
 }
 
-/* With the pattern, unless that is NULL. NULL: it was answered why not. */
+/* Begin, with the pattern unless it is NULL. Returns NULL: the error was sent.
+ */
 static struct kv_scan *begin(struct kv_call *call,
                              const struct kv_text *pattern)
 {
@@ -215,7 +216,7 @@ static bool read_options(struct kv_call *call, struct options *options)
     return true;
 }
 
-/* Redis takes any number of 64 bits. */
+/* Redis accepts any 64-bit number. */
 static bool read_cursor(struct kv_text word, uint64_t *cursor)
 {
     *cursor = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The server of apps/kv/kv.c, put together. */
+/* The server of apps/kv/kv.c, assembled. */
 #ifndef APPS_KV_SERVER_H
 #define APPS_KV_SERVER_H
 
@@ -22,7 +22,8 @@ struct kv_server {
     bool has_closed, is_late;
 };
 
-/* From options to the end: what app_main returns. `server` is zeroed. */
+/* Runs from options to shutdown; returns what app_main should. `server` is
+ * zeroed. */
 int kv_server_run(struct kv_server *server, struct app *app);
 
 #endif

@@ -3,15 +3,15 @@
  * A hash table that grows by linear hashing (Litwin 1980).
  *
  * With n buckets, 2^b <= n < 2^(b+1), a key is in the bucket of its hash's last
- * b+1 bits, or where there is no such bucket, of its last b bits. To grow by
- * bucket n, that of n without its highest bit is split; to shrink, the last
- * bucket is poured back. So there is one key for each bucket, nearly, and no
- * moment at which a table is copied. Buckets lie in pages that are found
- * through one small array.
+ * b+1 bits, or if there is no such bucket, of its last b bits. To add bucket n,
+ * the bucket of n without its highest bit is split; to shrink, the last bucket
+ * is merged back. So there is about one key per bucket, and the table is never
+ * copied as a whole. Buckets are in pages that are found through one small
+ * array.
  *
- * A bucket has all the keys whose hashes end alike, so read backwards, bit by
- * bit, they begin alike: an interval of numbers. Splitting halves an interval,
- * pouring back joins two. A cursor is such a number: what is below it was seen.
+ * The hashes in a bucket end in the same bits, so with their bits reversed they
+ * start alike: they are an interval of numbers. Splitting halves an interval,
+ * merging joins two. A cursor is such a number: all keys below it were seen.
  */
 #include "apps/kv/kv_store.h"
 
@@ -20,12 +20,12 @@
 #include <string.h>
 
 #define PAGE_BUCKETS (XEN_PAGE_SIZE / sizeof(struct kv_entry *))
-/* Shrink when fewer than this part of the buckets would do; and by so many with
- * each key that goes, to keep up. */
+/* Shrink when one in this many buckets would do; by this many buckets with each
+ * removed key, to keep up. */
 #define SPARSE       4
-/* A value that is added to gets room for more: a quarter, at most this. */
+/* A value that grows gets spare room: a quarter, at most this. */
 #define MORE_MAX     (1u << 20)
-/* A block that is so much larger than what is to be in it is given back. */
+/* A block with more waste than this is not reused. */
 #define WASTE_MAX    64
 
 /* ---- Buckets */
@@ -54,7 +54,7 @@ static uint64_t hash_of(const struct kv_store *store, struct kv_text key)
     return kv_hash(&store->hash_key, key.at, key.len);
 }
 
-/* Room for one page of buckets more. */
+/* Make room for one more page of buckets. */
 static bool add_page(struct kv_store *store, struct kv_table *table)
 {
     size_t nr = table->nr_buckets / PAGE_BUCKETS, room = table->pages_room;
@@ -76,7 +76,7 @@ static bool add_page(struct kv_store *store, struct kv_table *table)
     return true;
 }
 
-/* The last bucket is gone: is the page that it was in? */
+/* The last bucket is gone: free its page if that is empty. */
 static void drop_page(struct kv_store *store, struct kv_table *table)
 {
     if (table->nr_buckets % PAGE_BUCKETS)
@@ -85,7 +85,7 @@ static void drop_page(struct kv_store *store, struct kv_table *table)
     store->used_bytes -= XEN_PAGE_SIZE;
 }
 
-/* Without memory the table stays as it is: slower, and right. */
+/* Without memory the table stays as it is: slower, but correct. */
 static void grow(struct kv_store *store)
 {
     struct kv_table *table = &store->table;
@@ -109,8 +109,8 @@ static void grow(struct kv_store *store)
     }
 }
 
-/* The last bucket's chain goes before the other's: whoever walks along it
- * (kv_store_next) comes to its end as before. */
+/* The last bucket's chain goes before the other's: a walk along it
+ * (kv_store_next) still reaches the end. */
 static void shrink(struct kv_store *store)
 {
     struct kv_table *table = &store->table;
@@ -173,7 +173,7 @@ static char *value_at(struct kv_entry *entry)
     return entry->bytes + entry->key_bytes;
 }
 
-/* `room` is for key and value, whose bytes are the caller's to fill in. */
+/* `room` is for key and value; the caller fills in the bytes. */
 static struct kv_entry *make_entry(struct kv_store *store, struct kv_text key,
                                    size_t room)
 {
@@ -193,7 +193,7 @@ static void free_entry(struct kv_store *store, struct kv_entry *entry)
     free(entry);
 }
 
-/* Nobody finds it any more. */
+/* The entry is no longer in the store. */
 static void leave_entry(struct kv_store *store, struct kv_entry *entry)
 {
     entry->is_alone = true;
@@ -241,7 +241,7 @@ bool kv_store_has_expired(const struct kv_store *store,
 
 /* ---- Finding and removing */
 
-/* What points to the entry of that key, or to the NULL at its bucket's end. */
+/* The link to the key's entry, or to the NULL at its bucket's end. */
 static struct kv_entry **link_of(struct kv_store *store, struct kv_text key)
 {
     struct kv_entry **link =
@@ -264,7 +264,7 @@ static void remove_at(struct kv_store *store, struct kv_entry **link)
     fit_table(store);
 }
 
-/* The link of a key that is there now; NULL: it is not. */
+/* The link to an existing, unexpired key, or NULL. */
 static struct kv_entry **live_link(struct kv_store *store, struct kv_text key)
 {
     struct kv_entry **link = link_of(store, key);
@@ -296,7 +296,7 @@ bool kv_store_remove(struct kv_store *store, struct kv_text key)
 
 /* ---- Setting */
 
-/* May this entry be written to, and is it of the right size? */
+/* May this entry be overwritten, and is its size right? */
 static bool can_reuse(struct kv_entry *entry, size_t bytes)
 {
     size_t room = bytes_of(entry);
@@ -338,7 +338,7 @@ struct kv_entry *kv_store_set(struct kv_store *store, struct kv_text key,
     return entry;
 }
 
-/* Key and value, and room for more to be added. */
+/* Bytes for key and value, and spare room for appending. */
 static size_t room_for_more(size_t key_bytes, size_t value_bytes)
 {
     size_t more = value_bytes / 4;
@@ -346,7 +346,7 @@ static size_t room_for_more(size_t key_bytes, size_t value_bytes)
     return key_bytes + value_bytes + (more < MORE_MAX ? more : MORE_MAX);
 }
 
-/* An entry of its own with the same contents, and room for so many bytes. */
+/* A new entry with the same contents, and room for `room` bytes. */
 static struct kv_entry *make_room(struct kv_store *store, struct kv_text key,
                                   size_t bytes)
 {
@@ -399,7 +399,7 @@ static uint64_t reverse(uint64_t number)
     return number >> (64 - KV_CURSOR_BITS);
 }
 
-/* How much of the row of cursors a bucket has. */
+/* How much of the range of cursors a bucket covers. */
 static uint64_t interval_of(const struct kv_table *table, uint64_t nr)
 {
     uint64_t power = power_below(table->nr_buckets);
@@ -466,8 +466,8 @@ int kv_store_clear(struct kv_store *store)
     return 0;
 }
 
-/* Free its last key, or the last bucket when that is empty; false: all is
- * gone. */
+/* Free the table's last key, or the last bucket when that is empty; false: all
+ * is gone. */
 static bool drop_one(struct kv_store *store, struct kv_table *table)
 {
     struct kv_entry **link, *entry;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commands on values. Each notes what it made of the value, with the time at
- * which the key expires: kv_journal.h says why.
+ * Commands on values. Each journals the resulting value, with the time at which
+ * the key expires: kv_journal.h says why.
  */
 #include "apps/kv/kv_command.h"
 #include "apps/kv/kv_decimal.h"
@@ -54,7 +54,7 @@ static void note_set(struct kv_call *call, struct kv_text key,
     kv_command_note(call, words, expires_ms ? 5 : 3);
 }
 
-/* 0: it does not expire any more. */
+/* 0: the key no longer expires. */
 static void note_expiry(struct kv_call *call, struct kv_text key,
                         uint64_t expires_ms)
 {
@@ -90,7 +90,7 @@ static void answer_bad_expiry(struct kv_call *call)
                     call->name);
 }
 
-/* The word is a time in units of so many milliseconds, from then on. */
+/* Read the word as a time in units of unit_ms, counted from from_ms. */
 static bool read_expiry(struct kv_call *call, unsigned word, int64_t unit_ms,
                         uint64_t from_ms, uint64_t *expires_ms)
 {
@@ -131,7 +131,7 @@ static bool is_expiry(struct kv_text word)
            kv_text_is(word, "exat") || kv_text_is(word, "pxat");
 }
 
-/* Which option is it? NULL: none. */
+/* The option that the word names, or NULL. */
 static bool *find_option(struct set_options *options, struct kv_text word)
 {
     if (kv_text_is(word, "nx"))
@@ -236,7 +236,7 @@ void kv_strings_getset(struct kv_call *call)
         kv_store_release(&call->kv->store, old);
 }
 
-/* False: it was answered why not. */
+/* False: the error was sent. */
 static bool set_all(struct kv_call *call)
 {
     struct kv_store *store = &call->kv->store;
@@ -245,7 +245,7 @@ static bool set_all(struct kv_call *call)
     while (nr < call->nr &&
            kv_store_set(store, call->words[nr], call->words[nr + 1], 0))
         nr += 2;
-    /* What was set stays set: note that. */
+    /* What was set stays set: journal it. */
     if (nr > 1)
         kv_command_note_as(call, KV_TEXT("MSET"), call->words, nr);
     if (nr < call->nr)
@@ -270,7 +270,8 @@ void kv_strings_mset(struct kv_call *call)
         kv_output_ok(call->out);
 }
 
-/* Noted as MSET: done twice, MSETNX would do nothing the second time. */
+/* Journaled as MSET: replayed twice, MSETNX would do nothing the second time.
+ */
 void kv_strings_msetnx(struct kv_call *call)
 {
     if (!check_pairs(call))
@@ -305,7 +306,7 @@ void kv_strings_strlen(struct kv_call *call)
     kv_output_number(call->out, entry ? entry->value_bytes : 0);
 }
 
-/* Where the key's last value stays until it was answered, though the key goes.
+/* Remove the key and journal that. Output that holds the value keeps it.
  */
 static void remove_noted(struct kv_call *call)
 {
@@ -324,7 +325,7 @@ void kv_strings_getdel(struct kv_call *call)
         remove_noted(call);
 }
 
-/* Whether the words behind the key can be meant. */
+/* Are the words after the key valid? */
 static bool check_getex(struct kv_call *call)
 {
     bool good = call->nr == 2 ||
@@ -359,7 +360,7 @@ void kv_strings_getex(struct kv_call *call)
     }
 }
 
-/* Where a row of `len` bytes is meant by a number: from its end, if negative.
+/* A number as a position in `len` bytes: from the end, if negative.
  */
 static int64_t place_of(int64_t number, int64_t len)
 {
@@ -472,7 +473,7 @@ void kv_strings_incrbyfloat(struct kv_call *call)
         kv_output_bulk(call->out, value);
 }
 
-/* ---- Pieces of values */
+/* ---- Parts of values */
 
 static bool check_value(struct kv_call *call, uint64_t bytes)
 {
@@ -483,7 +484,7 @@ static bool check_value(struct kv_call *call, uint64_t bytes)
     return false;
 }
 
-/* A piece that makes the value longer by a gap needs memory for that, too. */
+/* A write beyond the value's end needs memory for the gap, too. */
 static bool check_memory(struct kv_call *call, uint64_t bytes)
 {
     if (kv_command_has_memory(call, bytes))
@@ -492,9 +493,8 @@ static bool check_memory(struct kv_call *call, uint64_t bytes)
     return false;
 }
 
-/* Where the key is by then, it may have another time at which it expires, or
- * it may not be there any more and come back by this: so that time is noted as
- * well. */
+/* On replay the key may have another expiry, or be gone and be created again by
+ * this: so the expiry is journaled as well. */
 static void note_patch(struct kv_call *call, const struct kv_entry *entry,
                        size_t offset, struct kv_text piece, bool is_new)
 {

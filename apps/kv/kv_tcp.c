@@ -2,8 +2,8 @@
 /*
  * kv_conn as a protocol of the TCP server.
  *
- * Who waits for the disk, or for another's transaction, is blocked; who has a
- * long command under way waits for SERVER_WORK, and goes on a little in each
+ * A client that waits for the disk, or for another's transaction, is blocked;
+ * one with a long command waits in SERVER_WORK, and continues a little in each
  * turn. Neither has a deadline: it waits for us.
  */
 #include "apps/kv/kv_tcp.h"
@@ -102,7 +102,7 @@ static enum server_wait wait(const struct server_client *client)
     if (conn->is_closing && kv_conn_is_idle(conn))
         return SERVER_END;
     if (client->held)
-        return SERVER_BLOCKED; /* the journal is full, or another's turn */
+        return SERVER_BLOCKED; /* a full journal, or another's EXEC */
     if (!client->has_asked || kv_conn_has_part(conn))
         return SERVER_REQUEST;
     return SERVER_IDLE;
@@ -116,8 +116,8 @@ static const struct server_protocol protocol = {
 
 /* ---- Long commands */
 
-/* A transaction that went on has ended, perhaps with its client: who had to
- * wait goes on. */
+/* A transaction of several turns has ended, perhaps with its client: clients
+ * that waited for it continue. */
 static void end_exclusive(struct kv_tcp *tcp)
 {
     if (!tcp->was_exclusive || tcp->kv->exclusive)
@@ -126,8 +126,8 @@ static void end_exclusive(struct kv_tcp *tcp)
     server_pump_all(&tcp->server, SERVER_BLOCKED);
 }
 
-/* A turn's steps are for who comes first; those who got none come first in the
- * next one. */
+/* A turn's steps go to the first clients in the queue; those that got none are
+ * first in the next turn. */
 static void on_task(struct task *task)
 {
     struct kv_tcp *tcp = container_of(task, struct kv_tcp, task);
@@ -151,7 +151,7 @@ static void on_task(struct task *task)
 
 /* ---- The disk */
 
-/* Who may wait for it is in one of two queues. */
+/* Clients that may wait for the disk are in one of these queues. */
 static const enum server_wait withheld[] = {SERVER_SEND, SERVER_BLOCKED};
 
 void kv_tcp_batch_begins(struct kv_tcp *tcp)

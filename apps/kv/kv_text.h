@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pieces of text that are not terminated: words of a command, numbers in them.
+/* Slices of text, without a NUL: words of a command, numbers in them.
  */
 #ifndef APPS_KV_TEXT_H
 #define APPS_KV_TEXT_H
@@ -18,13 +18,13 @@ struct kv_text {
 /* Digits of the longest number, its sign and a NUL. */
 #define KV_NUMBER_MAX 21
 
-/* As Redis reads numbers: decimal, a '-' at most, no leading zeros, nothing
- * before or behind. */
+/* Read a number as Redis does: decimal, with at most a '-', no leading zeros,
+ * nothing before or after. */
 bool kv_text_number(struct kv_text text, int64_t *number);
 /* Returns the length. */
 size_t kv_text_from_number(char buffer[KV_NUMBER_MAX], int64_t number);
 
-/* ASCII letters count as equal to their other case; `word` is in lower case. */
+/* Compare, ignoring ASCII case; `word` is in lower case. */
 bool kv_text_is(struct kv_text text, const char *word);
 bool kv_text_equal(struct kv_text a, struct kv_text b);
 

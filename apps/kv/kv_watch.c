@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The value of a key in kv.watched is a pointer: to the first of the watches
- * that have this key. Those are linked in both directions, so that a client
- * goes from all its keys without a search.
+ * The value of a key in kv.watched is a pointer to the first watch of this key.
+ * A key's watches are doubly linked, so that a client is removed from all its
+ * keys without a search.
  */
 #include "apps/kv/kv_watch.h"
 #include "apps/kv/kv_conn.h"
@@ -15,12 +15,12 @@ struct kv_watch {
     struct kv_watch *next;           /* of this client */
     struct kv_watch *before, *after; /* of this key */
     struct kv_conn *conn;
-    size_t bytes; /* what was counted for it */
+    size_t bytes; /* bytes counted for it */
     uint16_t key_bytes;
     char key[];
 };
 
-/* What one takes in kv.watched beside the key, at most. */
+/* The most that a watch takes in kv.watched besides the key. */
 #define ENTRY_BYTES 96
 
 static struct kv_text key_of(const struct kv_watch *watch)
@@ -38,7 +38,7 @@ static struct kv_watch *first_of(struct kv *kv, struct kv_text key)
     return first;
 }
 
-/* Of a key that is in the store, this cannot fail: the entry is reused. */
+/* For a key that is in the store this cannot fail: the entry is reused. */
 static bool set_first(struct kv *kv, struct kv_text key, struct kv_watch *first)
 {
     struct kv_text value = {(const char *)&first, sizeof(first)};
@@ -46,7 +46,7 @@ static bool set_first(struct kv *kv, struct kv_text key, struct kv_watch *first)
     return kv_store_set(&kv->watched, key, value, 0);
 }
 
-/* ---- Going */
+/* ---- Removing */
 
 static void unlink_watch(struct kv *kv, struct kv_watch *watch)
 {
@@ -102,7 +102,7 @@ static void on_changed(struct kv_store *store, struct kv_text key)
     }
 }
 
-/* Find each of its keys, until one has changed. */
+/* Look up each of its keys, until one has changed. */
 static void look(struct kv_conn *conn, bool is_flush)
 {
     struct kv_watch *watch = conn->multi.watches, *next;
@@ -127,7 +127,7 @@ void kv_watch_flush(struct kv *kv)
         look(conn, true);
 }
 
-/* ---- Coming */
+/* ---- Adding */
 
 static bool has(const struct kv_conn *conn, struct kv_text key)
 {
@@ -177,7 +177,7 @@ int kv_watch_add(struct kv_conn *conn, struct kv_text key)
 
     if (begin(kv))
         return -XEN_ENOMEM;
-    /* One whose time has come is not there: its removal changes nothing. */
+    /* An expired key does not exist: its removal is not a change. */
     kv_store_find(&kv->store, key);
     if (has(conn, key))
         return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Works are in the same common budget as incomplete requests: they are some.
+ * Works count in the budget of incomplete requests, which they are.
  */
 #include "apps/kv/kv_work.h"
 

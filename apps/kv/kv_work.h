@@ -2,12 +2,13 @@
 /*
  * Commands that may take more than one turn of the loop.
  *
- * Such a command is a kv_work that its connection keeps: a cursor, and what was
- * found so far. It is done in steps, as many as the turn has left; all clients
- * together have KV_TURN_STEPS. So whatever they ask for, the loop goes on.
+ * Such a command is a kv_work that its connection keeps: a cursor, and the
+ * result so far. It runs in steps, as many as the turn has left; all clients
+ * together have KV_TURN_STEPS. So whatever they ask for, the loop keeps
+ * turning.
  *
- * Steps are counted, not timed: what costs about as much as looking at a bucket
- * of the store is one.
+ * Steps are counted, not timed: one costs about as much as looking at a bucket
+ * of the store.
  */
 #ifndef APPS_KV_WORK_H
 #define APPS_KV_WORK_H
@@ -18,18 +19,19 @@
 #define KV_TURN_STEPS 2048
 
 struct kv_work {
-    /* Do a little, and kv_work_spend it. False: it is done, and answered. */
+    /* Do a little, and kv_work_spend it. False: the work is done and answered.
+     */
     bool (*step)(struct kv_work *work);
-    /* Done or not, it goes; NULL: it has nothing but itself. */
+    /* Free what the work owns, done or not; NULL: it owns nothing. */
     void (*end)(struct kv_work *work);
     struct kv *kv;
     struct kv_output *out;  /* for the answer */
     struct kv_output found; /* parts of it */
-    size_t bytes;           /* of itself */
+    size_t bytes;           /* of the work itself */
 };
 
-/* For the command that is called: of so many bytes, zeroed behind this head,
- * and begun by whoever called. NULL: it was answered that there is no memory.
+/* Make a work of `bytes` bytes for the called command, zeroed after this head;
+ * the caller fills it in. NULL: no memory, and the error was sent.
  */
 struct kv_work *kv_work_make(struct kv_call *call, size_t bytes,
                              bool (*step)(struct kv_work *work),
@@ -40,15 +42,15 @@ static inline void kv_work_spend(struct kv_work *work, unsigned steps)
     work->kv->steps_left -= (int64_t)steps;
 }
 
-/* ---- For kv_conn, and what has works of its own */
+/* ---- For kv_conn, and for works that contain works */
 
-/* Another turn. */
+/* A new turn begins. */
 static inline void kv_work_turn(struct kv *kv)
 {
     kv->steps_left = KV_TURN_STEPS;
 }
 
-/* As far as this turn goes. False: it is done, and gone. */
+/* Continue as far as this turn allows. False: the work is done and freed. */
 bool kv_work_continue(struct kv_work **work);
 void kv_work_end(struct kv_work **work);
 
