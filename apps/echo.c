@@ -3,11 +3,11 @@
  * The echo service (RFC 862) over TCP and UDP, on lwIP's raw API. Port 7, or
  * echo.port=PORT.
  *
- * What a client sent goes back as far as TCP has room for it; the rest stays in
- * the client's window. So a client that does not read can send no more than one
- * window and UNDER_WAY, whatever it tries, and that is all it costs. If
- * it makes no progress at all for a while it is cut off; a client that is
- * merely silent may stay.
+ * What a client sends is returned as far as TCP has room for it; the rest stays
+ * in the client's window. So a client that does not read can send no more than
+ * one window plus UNDER_WAY, and costs no more memory than that. A client that
+ * makes no progress at all for a while is cut off; one that is merely silent
+ * may stay.
  */
 // serves: tcp 7
 #include "kernel/app.h"
@@ -20,17 +20,17 @@
 
 #define DEFAULT_PORT 7
 
-/* A client that owes us acknowledgements for so long is gone, or means harm. */
+/* A client that owes us acknowledgements for this long is gone, or hostile. */
 #define STUCK_NS  (120 * NS_PER_S)
-/* Its last packet and its FIN arrive in this time. */
+/* The time for its last packet and its FIN to arrive. */
 #define END_NS    (3 * NS_PER_S)
-/* What one has not acknowledged of what went back: enough for 100 Mbit/s at 5
+/* The most that one client may leave unacknowledged: enough for 100 Mbit/s at 5
  * ms. */
 #define UNDER_WAY 65536
 /* More are reset: each may cost its window and what is sent back. */
 #define CLIENTS   10000
-/* A client that says nothing is asked whether it is there after two hours (RFC
- * 9293 3.8.4), and may stay. */
+/* A silent client gets a keepalive probe after two hours (RFC 9293 3.8.4), and
+ * may stay. */
 #define PROBE_MS  7200000
 
 struct client {
@@ -85,7 +85,7 @@ static void finish(struct server_client *client)
     container_of(client, struct client, client)->has_ended = true;
 }
 
-/* There is no place: it ends at once. */
+/* No connection is left: close it at once. */
 static void refuse(struct server_client *client)
 {
     finish(client);

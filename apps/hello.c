@@ -28,8 +28,8 @@ static void take_line(void)
         printf("%s\n", hello.line);
 }
 
-/* Terminals end a line with CR, pasted text with LF or both. What is too long
- * comes back in pieces. */
+/* Terminals end a line with CR, pasted text with LF or both. A long line comes
+ * back in parts. */
 static void take_char(char c)
 {
     bool is_end = c == '\r' || c == '\n';

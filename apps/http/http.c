@@ -4,7 +4,7 @@
  *
  *     http.port=80         where to listen
  *     http.idle_s=60       how long a connection may wait for its next request
- *     http.connections=N   how many at once; default by the memory there is
+ *     http.connections=N   how many at once; default by available memory
  *     http.policy=TEXT     HTML's Content-Security-Policy; empty: none
  *
  * Layers, each usable without those above it in this list:

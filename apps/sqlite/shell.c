@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A shell's life is a row of commands, and a command's is this:
+ * A shell runs one command after the other, each in these steps:
  *
  *     begin -> rows, rows, ... -> the line
  *
- * Between two calls of shell_run nothing of SQLite's is on the stack: a
- * statement that waits for its client holds its locks, and nothing else.
+ * Between two calls of shell_run nothing of SQLite is on the stack: a statement
+ * that waits for its client holds only its locks.
  *
  * The connection is opened by the first command, so a silent client costs
- * little. What could harm the others is taken from it: limits that are the
- * process's, and waiting, which the server does (shell_server.c).
+ * little. A client may not do what could harm others: change limits of the
+ * whole process, or wait in SQLite; the server waits instead (shell_server.c).
  */
 #include "apps/sqlite/shell.h"
 
@@ -20,7 +20,7 @@
 
 #include "database/sqlite.h"
 
-/* ---- Saying */
+/* ---- Output lines */
 
 static void vsay(struct shell *shell, const char *start, const char *format,
                  va_list args)
@@ -86,7 +86,7 @@ static void say_ok(struct shell *shell)
     say(shell, "ok%s%s", rows, changes);
 }
 
-/* Rows that were put together are to be sent. */
+/* Send the rows that were collected. */
 static int put_rows(struct shell *shell, sqlite3_str *out)
 {
     int rc = sqlite3_str_errcode(out);
@@ -108,8 +108,8 @@ static bool is_among(const char *word, const char *const *words)
     return *words;
 }
 
-/* Heap limits are everybody's, and who waits for a lock in SQLite keeps out
- * whoever has it. */
+/* Heap limits are shared by all clients, and a client that waits for a lock in
+ * SQLite would block the one that holds it. */
 static int authorize(void *arg, int action, const char *one, const char *two,
                      const char *database, const char *trigger)
 {
@@ -128,7 +128,7 @@ static int on_progress(void *arg)
     return !shell->site->go_on(shell);
 }
 
-/* The same within one of its instructions (database/sqlite.h). */
+/* The same check within a long instruction (database/sqlite.h). */
 static bool on_work(void *arg)
 {
     struct shell *shell = arg;
@@ -220,8 +220,8 @@ static int begin_sql(struct shell *shell, sqlite3_str *out)
     return SQLITE_OK;
 }
 
-/* With the next statement of the command. There is nearly always one: where
- * SQLite and shell_scan.c agree. */
+/* Begin the command's next statement. There is nearly always just one: unless
+ * SQLite and shell_scan.c disagree. */
 static int begin(struct shell *shell, sqlite3_str *out)
 {
     int rc = open_once(shell);
@@ -253,7 +253,7 @@ static int step(struct shell *shell, sqlite3_str *out)
     return rc;
 }
 
-/* Some kilobytes of rows: SQLITE_ROW if there may be more. */
+/* Collect some kilobytes of rows: SQLITE_ROW if there may be more. */
 static int steps(struct shell *shell, sqlite3_str *out)
 {
     int rc = SQLITE_ROW;
@@ -269,10 +269,10 @@ static bool is_blank(const char *text)
     return !text[strspn(text, " \t\r\n\f")];
 }
 
-/* The line, and the end of the command if that was all of it. */
+/* Add the answer's last line, and end the command if it is complete. */
 static void conclude(struct shell *shell, int rc)
 {
-    if (rc != SQLITE_DONE && shell->reason) /* whatever it stopped in says */
+    if (rc != SQLITE_DONE && shell->reason) /* whatever error the stop caused */
         rc = SQLITE_INTERRUPT;
     shell->error = rc == SQLITE_DONE ? SQLITE_OK : rc & 0xff;
     if (rc == SQLITE_DONE && !shell->line_bytes)
@@ -284,8 +284,8 @@ static void conclude(struct shell *shell, int rc)
         end_command(shell);
 }
 
-/* Somebody else has the database locked, and it may help to wait: nothing was
- * said yet, and what was read is not out of date already. */
+/* Another client has locked the database; may it help to wait? Yes, if nothing
+ * was answered yet, and the statement's snapshot is still current. */
 static bool may_try_again(const struct shell *shell)
 {
     return !shell->rows && !shell_dump_is_on(&shell->dump) &&

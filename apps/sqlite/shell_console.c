@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A terminal in raw mode is on the other side, so what is typed is echoed here.
- * A line is the shell's when it is complete; until the shell has taken it, and
- * has answered, what is typed waits in the console's ring. Output goes as the
- * console has room, so nothing of an answer is dropped.
+ * A complete line goes to the shell; until the shell has taken and answered it,
+ * further input waits in the console's ring. Output is written as the console
+ * has room, so no part of an answer is dropped.
  *
- * .quit, and Ctrl-C, end the shell, and with it what it ran and had not
- * committed; the next one begins at once.
+ * .quit and Ctrl-C end the shell and roll back its open transaction; a new
+ * shell begins at once.
  */
 #include "apps/sqlite/shell_console.h"
 
@@ -22,8 +22,7 @@ struct console_client {
     struct shell_console *owner;
 };
 
-static struct shell_console *the_console; /* the console's callbacks have no
-                                           * pointer to more */
+static struct shell_console *the_console; /* callbacks have no argument */
 
 static void write_text(struct shell_console *c, const char *text)
 {
@@ -59,7 +58,7 @@ static void end_shell(struct shell_console *c)
     c->is_complete = false;
 }
 
-/* A new one; the old one's end may still be waited for. */
+/* Begin a new shell; the old one may still be ending. */
 static void renew(struct shell_console *c)
 {
     end_shell(c);
@@ -98,7 +97,7 @@ static void prompt(struct shell_console *c)
     write_text(c, shell_input_is_open(input) ? "   ...> " : "sqlite> ");
 }
 
-/* ---- Go on as far as possible */
+/* ---- Continue as far as possible */
 
 static void on_input(struct console *console);
 
@@ -141,7 +140,7 @@ static void on_drained(struct console *console)
 
 /* ---- Typing */
 
-/* A character: in UTF-8 its first byte and those that continue it. */
+/* Erase a character: in UTF-8 a first byte and its continuation bytes. */
 static void erase(struct shell_console *c)
 {
     if (!c->len)

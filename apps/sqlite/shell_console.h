@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A shell on the guest's console: a prompt, lines that can be corrected
- * (Backspace, Ctrl-U), Ctrl-C for an end of what runs.
+ * (Backspace, Ctrl-U), Ctrl-C to end what runs.
  */
 #ifndef APPS_SQLITE_SHELL_CONSOLE_H
 #define APPS_SQLITE_SHELL_CONSOLE_H
@@ -16,12 +16,12 @@ struct shell_console {
     struct shell_server *server;
     struct shell_client *client; /* NULL: not started, or stopped */
     char line[SHELL_CONSOLE_LINE_MAX];
-    unsigned len, given; /* typed; of which the shell has */
+    unsigned len, given; /* bytes typed; bytes that the shell has */
     bool is_complete;    /* it is the shell's turn */
     bool is_prompted;
 };
 
-/* There is one. -XEN_ENOMEM, -XEN_EBUSY */
+/* There is only one. -XEN_ENOMEM, -XEN_EBUSY */
 must_check int shell_console_start(struct shell_console *console);
 void shell_console_stop(struct shell_console *console);
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The statement that lists the schema stays open from the first line to the
- * last, so all that is read is of one moment. Tables come first, each with its
- * rows, then what depends on them: a trigger must not see rows arrive. Columns
- * are named, since those that are computed cannot be written.
+ * last, so all reads see one snapshot. Tables come first, each with its rows,
+ * then what depends on them: triggers must not fire for the rows. Columns are
+ * named, since generated ones cannot be written.
  *
- * A virtual table (FTS5, R-Tree) is made again by its rows, with their rowids:
- * the tables that it keeps its own data in (shadow tables) are not written, and
- * could not be read in. FTS5's settings are set anew. ANALYZE makes its table
- * when there is none.
+ * A virtual table (FTS5, R-Tree) is restored from its rows, with their rowids:
+ * its shadow tables are not dumped, and could not be restored. FTS5's settings
+ * are set anew. ANALYZE creates its table when there is none.
  */
 #include "apps/sqlite/shell_dump.h"
 
@@ -17,10 +16,10 @@
 #include "apps/sqlite/shell_row.h"
 
 enum { NAME, SQL, ROWS };
-/* Which rows of NAME follow what SQL says. */
+/* Which rows of NAME follow its SQL. */
 enum { NO_ROWS, TABLE_ROWS, VIRTUAL_ROWS, SETTINGS };
 
-/* AUTOINCREMENT's table is there as soon as such a table is. */
+/* AUTOINCREMENT's table exists as soon as a table uses it. */
 static const char schema[] =
     "WITH t AS MATERIALIZED (SELECT name, sql,"
     " (SELECT type FROM pragma_table_list(s.name) WHERE schema = 'main')"
@@ -45,8 +44,8 @@ static const char schema[] =
     "SELECT name, 'ANALYZE sqlite_schema', 1 FROM sqlite_schema"
     " WHERE name = 'sqlite_stat1'";
 
-/* What is of the file and not in the schema. The encoding can be chosen as long
- * as there is nothing. */
+/* Settings of the file that are not in the schema. The encoding can be set only
+ * in an empty database. */
 static const char head[] =
     "SELECT iif(encoding = 'UTF-8', '',"
     " 'PRAGMA encoding=''' || encoding || ''';' || char(10)) ||"
@@ -57,7 +56,7 @@ static const char head[] =
     " 'PRAGMA application_id=' || application_id || ';' || char(10), '')"
     " FROM pragma_encoding, pragma_user_version, pragma_application_id";
 
-/* Of a virtual table the rowid as well. */
+/* For a virtual table the rowid as well. */
 static const char columns[] =
     "SELECT iif(%d, 'rowid,', '') ||"
     " group_concat('\"' || replace(name, '\"', '\"\"') || '\"')"
@@ -99,7 +98,8 @@ bool shell_dump_is_on(const struct shell_dump *dump)
     return dump->schema;
 }
 
-/* FTS5 keeps its settings as rows, and takes them by its own name. */
+/* FTS5 keeps its settings as rows; they are set by inserting into a column with
+ * the table's name. */
 static int open_settings(struct shell_dump *dump, sqlite3 *db,
                          const char *table)
 {
@@ -114,7 +114,7 @@ static int open_settings(struct shell_dump *dump, sqlite3 *db,
                    &dump->rows);
 }
 
-/* Begin with the rows of a table. */
+/* Begin the rows of a table. */
 static int open_rows(struct shell_dump *dump, sqlite3 *db, const char *table,
                      bool has_rowid)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A whole database as SQL that makes it anew, some lines at a time.
+ * A whole database as SQL that restores it, some lines at a time.
  */
 #ifndef APPS_SQLITE_SHELL_DUMP_H
 #define APPS_SQLITE_SHELL_DUMP_H
@@ -11,17 +11,17 @@
 
 struct shell_dump {
     sqlite3_stmt *schema; /* at a table, an index, a view or a trigger */
-    sqlite3_stmt *rows;   /* of this table; NULL: they are done */
-    char *insert;         /* what stands before their values */
+    sqlite3_stmt *rows;   /* of the current table; NULL: all done */
+    char *insert;         /* the text before each row's values */
 };
 
-/* Begin. As long as it goes on, the database is as it was now. Zeroed before;
- * the result is SQLite's. */
+/* Begin. The whole dump shows the database as it is now. `dump` must be zeroed;
+ * returns SQLite's result. */
 int shell_dump_begin(struct shell_dump *dump, sqlite3 *db, sqlite3_str *out);
 bool shell_dump_is_on(const struct shell_dump *dump);
-/* Something more of it: SQLITE_ROW; SQLITE_DONE: that was all; or an error. */
+/* Add a part: SQLITE_ROW: there is more; SQLITE_DONE; or an error. */
 int shell_dump_step(struct shell_dump *dump, sqlite3 *db, sqlite3_str *out);
-/* At any time. */
+/* May be called at any time. */
 void shell_dump_end(struct shell_dump *dump);
 
 #endif

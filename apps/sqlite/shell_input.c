@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes are kept as they come, in memory that grows by doubling up to the
- * limit. A command that cannot be kept is still read, up to its end: else its
- * rest would be taken for commands.
+ * Bytes are kept as they come, in memory that doubles up to the limit. A
+ * command that cannot be kept is still read to its end: otherwise its rest
+ * would be taken for commands.
  */
 #include "apps/sqlite/shell_input.h"
 
@@ -53,7 +53,7 @@ static void keep(struct shell_input *input, char byte)
     }
 }
 
-/* The line's end and blanks before it are no part of a dot command. */
+/* The line's end and blanks before it are not part of a dot command. */
 static void trim(struct shell_input *input)
 {
     while (input->bytes &&

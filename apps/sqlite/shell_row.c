@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows are put together in SQLite's own strings: what they need is counted
- * among its memory, within its limit, and a row that does not fit is an error
- * of the string (sqlite3_str_errcode), which its owner looks at.
+ * Rows are built in SQLite's own strings: their memory counts against SQLite's
+ * limit, and a row that does not fit sets the string's error
+ * (sqlite3_str_errcode), which the caller checks.
  */
 #include "apps/sqlite/shell_row.h"
 
@@ -34,7 +34,7 @@ static void add_hex(sqlite3_str *out, const unsigned char *bytes, int len)
 
 /* ---- tabs and line */
 
-/* What stands for a byte in a text; 0: itself. */
+/* The escape letter for a byte in a text; 0: the byte itself. */
 static char escape_of(char byte)
 {
     switch (byte) {
@@ -109,7 +109,7 @@ static void add_csv(sqlite3_str *out, const char *text, int len)
 
 /* ---- quote */
 
-/* A text with a NUL in it has no literal of its own. */
+/* A text with a NUL in it has no SQL literal. */
 static void add_text_literal(sqlite3_str *out, const char *text, int len)
 {
     if (memchr(text, '\0', (size_t)len)) {
@@ -167,7 +167,7 @@ void shell_row_literals(sqlite3_str *out, sqlite3_stmt *stmt)
 
 /* ---- Lines */
 
-/* Nothing at a line's start may look like "-- ok". */
+/* No row may begin like "-- ok". */
 static void guard(sqlite3_str *out, const char *text)
 {
     if (text && !strncmp(text, "--", 2))
@@ -180,7 +180,7 @@ static void add_name(sqlite3_str *out, sqlite3_stmt *stmt, int column,
     const char *name = sqlite3_column_name(stmt, column);
 
     if (!name)
-        name = ""; /* no memory for it: the string will have none either */
+        name = ""; /* no memory: adding to the string will fail, too */
     if (mode == SHELL_CSV) {
         add_csv(out, name, (int)strlen(name));
     } else if (mode == SHELL_QUOTE) {

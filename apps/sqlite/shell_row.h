@@ -2,12 +2,12 @@
 /*
  * Rows as text, in one of these modes:
  *
- *   tabs    values split by tabs, one row a line. NULL is \N, a blob \x and its
- *           bytes in hex; in texts backslash, tab, LF, CR and NUL are \\ \t \n
- *           \r \0, and a dash at a row's start is \-. So a line is a row, and
- *           what begins with "--" is none.
- *   csv     RFC 4180; NULL is nothing, an empty text ""; blobs as they are
- *   quote   as SQL writes values, split by commas
+ *   tabs    values separated by tabs, one row per line. NULL is \N, a blob \x
+ *           and its bytes in hex; in texts backslash, tab, LF, CR and NUL are
+ *           \\ \t \n \r \0, and a dash at a row's start is \-. So each line is
+ *           a row, unless it begins with "--".
+ *   csv     RFC 4180; NULL is empty, an empty text ""; blobs as they are quote
+ *   as SQL literals, separated by commas
  *   line    NAME = VALUE for each, as in `tabs`, and an empty line
  */
 #ifndef APPS_SQLITE_SHELL_ROW_H
@@ -23,20 +23,19 @@ enum shell_mode {
     SHELL_QUOTE,
     SHELL_LINE,
     SHELL_MODES,
-    SHELL_PLAIN = SHELL_MODES /* for the shell's own answers: the first value,
-                               * as it is */
+    SHELL_PLAIN = SHELL_MODES /* for our answers: the first value, as it is */
 };
 
 extern const char *const shell_mode_names[SHELL_MODES];
 
-/* A line with the columns' names. */
+/* A line with the column names. */
 void shell_row_names(sqlite3_str *out, sqlite3_stmt *stmt,
                      enum shell_mode mode);
-/* The row at which the statement is. */
+/* The statement's current row. */
 void shell_row_values(sqlite3_str *out, sqlite3_stmt *stmt,
                       enum shell_mode mode);
-/* Only its values, as SQL writes them, split by commas. Reading them back gives
- * the same values, to the last bit. */
+/* Only its values, as SQL literals, separated by commas. Reading them back
+ * gives the same values, to the last bit. */
 void shell_row_literals(sqlite3_str *out, sqlite3_stmt *stmt);
 
 #endif

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tokens are those of sqlite3_complete(), and so are the sentences that
- * they make: all end at the first `;`, but for CREATE TRIGGER, which has
- * statements of its own in it and ends in `; END ;`. What a word is worth is
- * known when the byte behind it comes.
+ * The tokens and the grammar are those of sqlite3_complete(): every statement
+ * ends at the first `;`, except CREATE TRIGGER, which contains statements and
+ * ends in `; END ;`. A word is classified when the byte after it comes.
  */
 #include "apps/sqlite/shell_scan.h"
 
@@ -74,7 +73,7 @@ static enum token word_token(const struct shell_scan *scan)
 
 /* ---- Bytes */
 
-/* A byte that is not part of what was before it. */
+/* A byte that starts a new token. */
 static bool begin(struct shell_scan *scan, char byte)
 {
     scan->place = PLAIN;
@@ -99,7 +98,7 @@ static bool begin(struct shell_scan *scan, char byte)
     return false;
 }
 
-/* True: the byte is part of what was before it. */
+/* True: the byte continues the current token. */
 static bool goes_on(struct shell_scan *scan, char byte)
 {
     switch ((enum place)scan->place) {

@@ -1,37 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fiber takes the first of those who are ready, runs a piece of its
- * command, tells its owner, and puts it behind the others if there is more.
+ * The fiber takes the first ready client, runs a part of its command, tells its
+ * owner, and puts it at the end of the queue if there is more.
  *
  *     rests --wake--> ready --> runs --> rests, ready
  *                       ^         '----> blocked (by a lock)
- *                       '----------------'  somebody else got on, or patience
- *                                           has an end
+ *                       '----------------'  another client made progress, or
+ *                                           the wait timed out
  *
- * A client is freed by the fiber only, since closing its connection may wait
- * for a disk. So whatever happens while a piece runs, and while its owner is
- * told, the client is still there.
+ * Only the fiber frees a client, since closing its connection may wait for a
+ * disk. So the client exists as long as its command runs and its owner is told.
  *
- * A connection of the server's own, the keeper, is open from first to last: the
- * database is checked and recovered before anybody comes, a database in memory
- * stays, and the log is written back when the keeper goes.
+ * The server keeps a connection of its own open, the keeper: it checks and
+ * recovers the database before clients come, keeps a database in memory alive,
+ * and when it is closed the log is written back.
  */
 #include "apps/sqlite/shell_server.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Of SQLite's memory; above it pages are reused, and those of others' caches
- * are given back. */
+/* Of SQLite's memory; above this pages are reused, and pages of other
+ * connections' caches are freed. */
 #define SOFT_PERCENT   75
-/* A connection's cache, if others leave it room. */
+/* A connection's cache, if the others leave room. */
 #define CACHE_PERCENT  50
 /* The longest text, blob or row, and what SQLite makes of it on its way. */
 #define VALUE_PERCENT  10
 #define LOG_PAGES      1000
 #define LOG_PAGE_BYTES 4096
-/* A function that goes over it once, in some 30 instructions a byte, takes a
- * second at most: it is not asked in between (docs/sqlite.md, "Time"). */
+/* A function that reads such a value once, at some 30 instructions a byte,
+ * takes a second at most: it cannot be interrupted (docs/sqlite.md, "Time"). */
 #define VALUE_MAX      (16 << 20)
 
 /* ---- Queues */
@@ -56,8 +55,8 @@ static void unblock(struct shell_client *client)
     make_ready(client);
 }
 
-/* Somebody got on, so perhaps a lock is gone. Who has waited longest is first
- * to try. */
+/* A client made progress, so perhaps a lock is free. The one that has waited
+ * longest tries first. */
 static void unblock_all(struct shell_server *server)
 {
     struct shell_client *client;
@@ -91,7 +90,7 @@ static void block(struct shell_client *client)
 
 /* ---- Running, in the fiber */
 
-/* Let the loop turn, if it is time. */
+/* Let the loop turn, if it is due. */
 static void breathe(struct shell_server *server)
 {
     if (app_now_ns() - server->breath_ns < SHELL_BREATH_NS)
@@ -121,7 +120,7 @@ static bool go_on(struct shell *shell)
     return true;
 }
 
-/* What others keep in their caches is worth less than an error. */
+/* Free the other connections' caches rather than fail. */
 static void make_memory(struct shell_server *server)
 {
     if (sqlite3_memory_used() < sqlite3_soft_heap_limit64(-1))
@@ -132,8 +131,8 @@ static void make_memory(struct shell_server *server)
     sqlite3_db_release_memory(server->keeper);
 }
 
-/* A full disk: what the log takes may be what is missing. Readers may be in the
- * way; then the next who is told that the disk is full tries again. */
+/* The disk is full: emptying the log may free enough. If readers prevent that,
+ * the next client that gets a full disk tries again. */
 static void empty_log(struct shell_server *server)
 {
     (void)sqlite3_wal_checkpoint_v2(server->keeper, NULL,
@@ -202,8 +201,8 @@ static void serve(struct shell_server *server)
 
 /* ---- The database, in the fiber */
 
-/* SQLite's own default, or an eighth of a small disk: when the log is so long
- * it is written back. */
+/* SQLite's own default, or an eighth of a small disk: at this length the log is
+ * written back. */
 static unsigned log_pages(const struct shell_server *server)
 {
     uint64_t pages = server->file.database.end / 8 / LOG_PAGE_BYTES;
@@ -216,7 +215,8 @@ static int open_volume(struct shell_server *server)
     int err;
 
     if (!strcmp(server->disk, ":memory:")) {
-        /* One that all connections share, which SQLite knows by its slash. */
+        /* A database that all connections share; for SQLite the slash means
+         * that. */
         server->site.database = "/memory";
         server->site.vfs = "memdb";
         return 0;
@@ -242,7 +242,7 @@ static bool is_writable(const struct shell_server *server)
     return server->volume && !server->volume->read_only;
 }
 
-/* The connection that stays. Reading the schema recovers the database. */
+/* Open the keeper. Reading the schema recovers the database. */
 static int open_keeper(struct shell_server *server)
 {
     char journal[40];
@@ -277,7 +277,7 @@ static int open_database(struct shell_server *server)
     return err ? err : open_keeper(server);
 }
 
-/* What cannot be written back now is in the log, for the next start. */
+/* What cannot be written back now stays in the log for the next start. */
 static void close_database(struct shell_server *server)
 {
     if (sqlite3_close(server->keeper))
@@ -361,7 +361,7 @@ void shell_server_stop(struct shell_server *server)
 
 int shell_server_join(struct shell_server *server, struct shell_client *client)
 {
-    /* Those that have left are waited for until they are as many again. */
+    /* Clients that have left do not count, until they are as many again. */
     if (server->nr_clients - server->nr_left >= server->clients_max ||
         server->nr_left > server->clients_max)
         return -XEN_EBUSY;

@@ -10,9 +10,9 @@
  *       -> changed(client)                  there may be output, or room
  *     shell_server_leave(client)            never again
  *
- * A statement that needs a lock another client has is tried again when that one
- * got on, for SHELL_BUSY_NS. A long one lets the loop turn, and ends when it
- * takes too long or its client has gone.
+ * A statement that needs a lock held by another client is retried, for
+ * SHELL_BUSY_NS, whenever that client made progress. A long statement lets the
+ * loop turn, and is ended when it takes too long or its client has gone.
  */
 #ifndef APPS_SQLITE_SHELL_SERVER_H
 #define APPS_SQLITE_SHELL_SERVER_H
@@ -24,12 +24,12 @@
 #include "kernel/fiber.h"
 #include "kernel/list.h"
 
-/* SQLite's stack: its own limits on what nests
- * (database/sqlite/sqlite_options.h, and JSON's 1000 levels) take half of it at
- * most. */
+/* SQLite's stack: its own limits on nesting (database/sqlite/sqlite_options.h,
+ * and JSON's 1000 levels) use at most half of it. */
 #define SHELL_STACK_PAGES 128
-/* Who waits for another's transaction is told so after this time: that of a
- * person who thinks in the middle of one is longer, that of a program not. */
+/* A client that waits for another's transaction gets an error after this time:
+ * programs' transactions are shorter; only those of people who pause to think
+ * are longer. */
 #define SHELL_BUSY_NS     (5 * NS_PER_S)
 /* How long SQLite may run before the loop turns. */
 #define SHELL_BREATH_NS   (1 * NS_PER_MS)
@@ -38,7 +38,7 @@ struct shell_server;
 
 struct shell_client {
     struct shell shell;
-    /* The owner's; in the fiber. NULL: it has left. */
+    /* Set by the owner, called in the fiber. NULL: the client has left. */
     void (*changed)(struct shell_client *client);
     /* The server's: */
     struct shell_server *server;
@@ -50,9 +50,9 @@ struct shell_client {
         SHELL_RUNS,
         SHELL_BLOCKED
     } place;
-    struct timer patience; /* until it is told that the database is locked */
+    struct timer patience; /* until it gets "locked" */
     bool is_impatient;
-    uint64_t used_ns; /* by its command */
+    uint64_t used_ns; /* time used by its command */
 };
 
 struct shell_server {
@@ -63,31 +63,33 @@ struct shell_server {
     const char *journal;
     unsigned clients_max;
     size_t heap_bytes;     /* SQLite's limit */
-    uint64_t statement_ns; /* how long one may run */
-    /* In the fiber: the database is open, or cannot be (negative, logged). */
+    uint64_t statement_ns; /* how long a statement may run */
+    /* Called in the fiber: the database is open, or cannot be (negative,
+     * logged). */
     void (*opened)(struct shell_server *server, int status);
-    /* The server's, but for site.command_bytes: */
+    /* Private to the server, except site.command_bytes: */
     struct shell_site site;
     struct disks disks;
     struct volume *volume; /* NULL: in memory */
     struct sqlite_volume file;
-    sqlite3 *keeper; /* the connection that is always there */
+    sqlite3 *keeper; /* the keeper, which is always open */
     struct fiber fiber;
     struct shell_client *clients;
     struct list ready, blocked;      /* clients */
     unsigned nr_clients, nr_left;    /* all; those that have left */
-    uint64_t breath_ns, slice_ns;    /* when the loop turned, when it began */
+    uint64_t breath_ns, slice_ns;    /* when the loop turned; it began */
     unsigned long timed_out, waited; /* statements */
     bool is_stopping;
 };
 
 /* Begin to open the database. -XEN_ENOMEM, logged. */
 must_check int shell_server_start(struct shell_server *server);
-/* Its clients have left. Until the database is closed, turning the loop. */
+/* All clients must have left. Returns when the database is closed; turns the
+ * loop. */
 void shell_server_stop(struct shell_server *server);
 
-/* `client` is malloc's; the server frees it when it has left. -XEN_EBUSY: there
- * are as many as there may be. */
+/* `client` must be from malloc; the server frees it when it has left.
+ * -XEN_EBUSY: there are too many clients. */
 must_check int shell_server_join(struct shell_server *server,
                                  struct shell_client *client);
 void shell_server_wake(struct shell_client *client);

@@ -2,9 +2,9 @@
 /*
  * A shell as a protocol of the TCP server.
  *
- * A peer is the connection, its client that of the database, which outlives it:
- * a statement that runs is ended first, in the database's fiber. A peer without
- * a client is one too many: it is told so, and what it says is thrown away.
+ * A peer is a connection; its client, the database's side of it, outlives it: a
+ * running statement is ended first, in the database's fiber. A peer over the
+ * limit has no client: it gets an error, and its input is discarded.
  *
  * server_pump also runs in the fiber, when the shell has something new.
  */
@@ -14,11 +14,11 @@
 
 struct shell_peer {
     struct server_client peer;
-    struct peer_client *client; /* NULL: it is refused */
+    struct peer_client *client; /* NULL: refused */
     size_t refusal_taken;
 };
 
-/* A shell_client has no pointer to its owner: this is it. */
+/* A shell_client with the pointer to its owner that it lacks. */
 struct peer_client {
     struct shell_client client;
     struct shell_peer *peer;
@@ -32,7 +32,7 @@ static struct shell_peer *of(struct server_client *client)
     return container_of(client, struct shell_peer, peer);
 }
 
-/* NULL: it is refused. */
+/* NULL: refused. */
 static struct shell_client *client_of(struct server_client *client)
 {
     struct peer_client *c = of(client)->client;
@@ -67,7 +67,7 @@ static void end(struct server_client *client)
         shell_server_leave(client_of(client));
 }
 
-/* What a peer without a client says is thrown away. */
+/* The input of a peer without a client is discarded. */
 static void refuse(struct server_client *client)
 {
     (void)client;
@@ -120,7 +120,7 @@ static void finish(struct server_client *client)
     shell_server_wake(c);
 }
 
-/* A statement has its own limit, which is the database's. */
+/* A running statement has a limit of its own, in the database. */
 static enum server_wait wait(const struct server_client *client)
 {
     const struct peer_client *c =

@@ -2,7 +2,7 @@
 /*
  * SQLite as a guest: a database on a raw disk (or in memory), and a shell for
  * it over TCP and on the console. docs/options.md has the options, shell.h the
- * protocol, docs/sqlite.md is the guide.
+ * protocol; docs/sqlite.md is the guide.
  *
  * Layers, each usable without those below it in this list:
  *
@@ -12,7 +12,7 @@
  *     shell           one client: bytes in, bytes out; shell_dot: .tables etc.
  *     shell_server    the database, its fiber, clients in turn
  *     shell_tcp       clients from the network
- *     shell_console   the one at the console
+ *     shell_console   the client at the console
  */
 // serves: tcp 8432
 #include "kernel/app.h"
@@ -27,13 +27,13 @@
 #define IDLE_S_DEFAULT        600
 #define STATEMENT_S_DEFAULT   60
 #define STATEMENT_KIB_DEFAULT 64
-/* The limits of the options: a day, and what a heap of some size can hold. */
+/* The limits of the options: a day, and what a reasonable heap can hold. */
 #define SECONDS_MAX           86400
 #define STATEMENT_KIB_MAX     16384
 #define CLIENTS_MAX           256
-/* A client with a small query takes so much of SQLite's memory. */
+/* A client with a small query takes this much of SQLite's memory. */
 #define CLIENT_BYTES          (256u << 10)
-/* Less is no database: one client, a cache of some pages, a sort. */
+/* A usable minimum: one client, a cache of some pages, a sort. */
 #define HEAP_MIN              (1u << 20)
 
 static struct {
@@ -113,8 +113,8 @@ static int read_options(struct options *options)
     return read_limits(options);
 }
 
-/* SQLite may have half of what there is: the other half is lwIP's, the disk's,
- * and the clients' commands. */
+/* SQLite may have half of the memory: the other half is for lwIP, the disk and
+ * the clients' commands. */
 static int share_memory(struct app *app)
 {
     size_t bytes = pages_available(app->pages) * XEN_PAGE_SIZE;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The web server with files from a disk or a ramdisk: that of apps/http, and
- * without a mount just that. The options are those of http, and
+ * The web server of apps/http with files from a disk or a ramdisk; without a
+ * mount it serves the embedded files. The options are those of http, and
  *
- *     mount=...           what is mounted where; a ramdisk by itself at /
+ *     mount=...           what is mounted where; a ramdisk is at / by default
  *     http.root=PLACE     the folder that is served; default: the first mount
  *     http.list=no        list no folders that have no index.html
  *
@@ -73,7 +73,7 @@ static void on_completed(struct fs *fs)
     on_ready(fs, 0);
 }
 
-/* "/www/" and "/www" are the same, and "/" is nothing to begin with. */
+/* "/www/" and "/www" are the same, and "/" becomes an empty prefix. */
 static int set_root(struct options *options)
 {
     const char *root = NULL;
@@ -100,7 +100,7 @@ static int set_root(struct options *options)
     return 0;
 }
 
-/* The files, if there is something mounted. */
+/* Serve the mounted files, if there is a mount. */
 static int set_tree(struct app *app)
 {
     web.tree = (struct web_tree){

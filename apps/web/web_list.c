@@ -2,10 +2,10 @@
 /*
  * Folders as HTML. Names are bytes from a disk: each is percent-encoded in its
  * link, and escaped between tags. Entries come in the disk's order, which in an
- * EROFS image is the alphabet's.
+ * EROFS image is alphabetical.
  *
- * A chunk's length stands before it in four digits, which are filled in when it
- * is known.
+ * A chunk starts with its length in four digits, which are filled in at its
+ * end.
  */
 #include "apps/web/web_list.h"
 #include "apps/web/web_path.h"
@@ -16,8 +16,8 @@
 #define CHUNK_END  "\r\n"
 #define CHUNK_LAST "0\r\n\r\n"
 
-/* An entry at its longest: each byte is three in the link and six between the
- * tags; and what ends the page and the chunk, which must always fit as well. */
+/* The longest entry: each byte becomes three in the link and six between the
+ * tags; plus the ends of the page and the chunk, which must always fit. */
 #define ENTRY_BYTES_MAX (FS_NAME_MAX * 9 + 128)
 
 static const char head_1[] =

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names. The types are those of tools/embed; a file of any other is bytes to
- * download: guessing a type is how a text becomes a script.
+ * Names. The media types are those of tools/embed; any other file is bytes to
+ * download: guessing a type could turn a text into a script.
  */
 #include "apps/web/web_path.h"
 

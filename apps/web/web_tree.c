@@ -6,14 +6,13 @@
  *   fetch -> wait for a buffer -> read -> http_conn_fetched -> ...
  *   close -> close the files -> gone
  *
- * A stream has one request, so one thing is asked at a time. Requests cannot be
- * cancelled: a stream that is closed while one is under way ends when that is
- * answered, so every answer goes through answered() first.
+ * A stream has one request, so it does one thing at a time. Requests cannot be
+ * cancelled: a stream that is closed while one is under way ends when the
+ * request is done, so every callback goes through answered() first.
  *
- * Streams wait for the few buffers in line, whoever they are for: each of many
- * large files gets one piece in turn, and a small one is done after one turn. A
- * buffer is free again when http_conn_fetched returns, whether or not the
- * client took what was in it.
+ * All streams wait for the few buffers in one queue: large files get one piece
+ * in turn, and a small one is done after one turn. A buffer is free again when
+ * http_conn_fetched returns, whether or not the client took its contents.
  */
 #include "apps/web/web_tree.h"
 
@@ -24,12 +23,12 @@
 #include "apps/web/web_path.h"
 #include "kernel/log.h"
 
-#define WARN_NS (60 * NS_PER_S) /* a disk that fails: one line a minute */
+#define WARN_NS (60 * NS_PER_S) /* a failing disk: one line a minute */
 
-/* Open at once: what the path names, and what is sent instead of it. Or the
- * file and a folder for each coding that has such a name. */
+/* Files open at once: the file at the path, and the one sent instead of it; or
+ * the file, and for each coding a folder that has its name. */
 #define FILES_MAX (1 + HTTP_CODINGS)
-/* A tag: four numbers in hexadecimal, and what is around them. */
+/* An ETag: four hexadecimal numbers, and what is around them. */
 #define ETAG_MAX  (4 * 16 + 9)
 #define ENTRIES   (HTTP_PIECE_BYTES / sizeof(struct fs_entry))
 
@@ -48,8 +47,8 @@ struct web_stream {
     struct fs_file files[FILES_MAX];
     unsigned nr_files;
     struct fs_file *file; /* that is sent */
-    uint64_t at;          /* what is to be read: a position, or the number of */
-    size_t bytes;         /* an entry; and how much of it */
+    uint64_t at;          /* what to read: a position, or the number of an */
+    size_t bytes;         /* entry; and how much of it */
     enum http_coding codings[HTTP_CODINGS];
     unsigned nr_codings, coding;
     bool is_chunked;
@@ -58,7 +57,7 @@ struct web_stream {
     char etag[ETAG_MAX];
     size_t claimed;    /* bytes of the site's budget */
     size_t path_bytes; /* of the file, without what is tried behind it */
-    char path[];       /* room for what is; then copies of fields */
+    char path[];       /* with room for that; then copies of fields */
 };
 
 static struct web_tree *tree_of(struct http_tree *tree)
@@ -102,7 +101,7 @@ static void on_closed(struct fs_request *request)
     stream_end(container_of(request, struct web_stream, request));
 }
 
-/* Whose answer this is; NULL: nobody waits for it any more. */
+/* The stream that a request belongs to; NULL: the stream was closed. */
 static struct web_stream *answered(struct fs_request *request)
 {
     struct web_stream *s = container_of(request, struct web_stream, request);
@@ -114,7 +113,7 @@ static struct web_stream *answered(struct fs_request *request)
     return NULL;
 }
 
-/* ---- What goes wrong */
+/* ---- Errors */
 
 static void warn(struct web_stream *s, const char *what, int error)
 {
@@ -128,7 +127,7 @@ static void warn(struct web_stream *s, const char *what, int error)
              s->path, what, error);
 }
 
-/* What an error of the file system is to a client. */
+/* The status for an error of the file system. */
 static int status_of(int error)
 {
     switch (error) {
@@ -152,7 +151,7 @@ static void fail(struct web_stream *s, int error)
     http_conn_failed(s->stream.conn);
 }
 
-/* ---- What was found */
+/* ---- The file that was found */
 
 static void add_hex(struct http_text *text, uint64_t value)
 {
@@ -170,9 +169,9 @@ static int64_t now_s(const struct web_tree *tree)
     return tree->site->wall_s ? tree->site->wall_s() : 0;
 }
 
-/* Is each version of the file sure to have a tag of its own (RFC 9110, 8.8.1)?
- * In an image if that says which one it is; else by size and time, once nothing
- * can be written any more in that second. */
+/* Does each version of the file surely have a tag of its own (RFC 9110, 8.8.1)?
+ * In an image, if the image has an id; otherwise by size and time, once the
+ * second of the last change is over. */
 static bool is_strong(const struct web_stream *s)
 {
     const struct fs_mount *mount = s->file->mount;
@@ -204,7 +203,7 @@ static void tag_write(struct web_stream *s)
     http_text_add_char(&text, '\0');
 }
 
-/* A date for Last-Modified: never one to come (RFC 9110, 8.8.2.1). */
+/* A date for Last-Modified: never in the future (RFC 9110, 8.8.2.1). */
 static int64_t changed_s(const struct web_stream *s)
 {
     uint64_t changed = s->file->stat.changed_s;
@@ -229,7 +228,7 @@ static void found(struct web_stream *s, int status)
     http_conn_found(s->stream.conn, status);
 }
 
-/* ---- Looking. Each of these asks for one path and goes on in its callback. */
+/* ---- Lookup. Each of these opens one path and continues in its callback. */
 
 static void ask_open(struct web_stream *s, fs_done *done)
 {
@@ -238,7 +237,7 @@ static void ask_open(struct web_stream *s, fs_done *done)
             done);
 }
 
-/* What there is now: NULL: nothing. */
+/* The file just opened; NULL: there is none. */
 static struct fs_file *opened(struct web_stream *s, enum fs_kind kind)
 {
     struct fs_file *file = &s->files[s->nr_files];
@@ -265,7 +264,8 @@ static void on_lost(struct fs_request *request)
     found(s, 404);
 }
 
-/* Nothing is there: for a client this is a matter of /404.html. */
+/* The file cannot be opened: answer with a status, or /404.html if not found.
+ */
 static void lose(struct web_stream *s, int error)
 {
     int status = status_of(error);
@@ -285,7 +285,7 @@ static void lose(struct web_stream *s, int error)
 
 static void on_coded(struct fs_request *request);
 
-/* Is the file there in the next coding that is welcome? */
+/* Try the next coding that the client accepts. */
 static void look_coded(struct web_stream *s)
 {
     s->path[s->path_bytes] = '\0';
@@ -373,8 +373,8 @@ static void on_index(struct fs_request *request)
     }
 }
 
-/* A folder without its slash: the client has to add it, so that relative links
- * in it work. Its query stays. */
+/* A folder without its slash: redirect the client to the path with it, so that
+ * relative links work. The query is kept. */
 static void redirect(struct web_stream *s)
 {
     struct http_text *text = &s->text;
@@ -424,7 +424,7 @@ static void queue_put(struct web_stream *s)
     queue_start(s->tree);
 }
 
-/* Hand over what lies in the buffer, which is free afterwards. */
+/* Hand over the buffer's contents; the buffer is free afterwards. */
 static void hand_over(struct web_stream *s)
 {
     struct web_tree *tree = s->tree;
@@ -435,13 +435,13 @@ static void hand_over(struct web_stream *s)
     s->buffer = NULL;
     s->stream.piece = (struct http_field){buffer->bytes, s->bytes};
     http_conn_fetched(s->stream.conn);
-    /* The stream may have been closed, but is there until its file is. */
+    /* The stream may have been closed, but exists until its file is closed. */
     s->stream.piece.bytes = 0;
     buffer_release(tree, buffer);
 }
 
-/* The file is not what its head announced: the client must not take this for
- * the rest of it. */
+/* The file is no longer what the head announced: the client must not take new
+ * contents for the rest of it. */
 static void change(struct web_stream *s)
 {
     s->tree->stats.changed++;
@@ -530,7 +530,7 @@ static void ask_read(struct web_stream *s)
                  on_read);
 }
 
-/* Give free buffers to those who wait. */
+/* Give free buffers to waiting streams. */
 static void queue_start(struct web_tree *tree)
 {
     for (unsigned i = 0; i < WEB_BUFFERS; i++) {
@@ -547,8 +547,7 @@ static void queue_start(struct web_tree *tree)
     }
 }
 
-/* Pieces end where those of a whole file would: what lies in blocks is then
- * read once. */
+/* Pieces end where those of a whole file would: so each block is read once. */
 static void tree_fetch(struct http_stream *stream, uint64_t at, size_t bytes)
 {
     struct web_stream *s = container_of(stream, struct web_stream, stream);
@@ -569,7 +568,7 @@ static size_t fields_bytes(const struct http_wants *wants)
            wants->if_range.bytes;
 }
 
-/* Copy the field's value to *to and move that on. */
+/* Copy the field's value to *to, and advance *to. */
 static void keep(char **to, struct http_field *field)
 {
     if (!field->at)

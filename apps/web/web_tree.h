@@ -3,10 +3,10 @@
  * A tree of files from a file system, for http_conn (http_stream.h).
  *
  * Path and root make a file's name; symbolic links are followed within their
- * mount, also out of the root. A folder is its index.html, or else a list of
- * what is in it. NAME.br, NAME.zst and NAME.gz beside NAME are sent to who
- * accepts that. /404.html is shown when nothing is found. Names that begin
- * with a dot are not found.
+ * mount, even out of the root. A folder is served as its index.html, or else as
+ * a list of its contents. NAME.br, NAME.zst and NAME.gz beside NAME are sent to
+ * clients that accept them. /404.html is shown when nothing is found. Names
+ * that begin with a dot are never found.
  */
 #ifndef APPS_WEB_TREE_H
 #define APPS_WEB_TREE_H
@@ -15,20 +15,20 @@
 #include "fs/fs.h"
 #include "kernel/list.h"
 
-/* Pieces that are read at the same time. Requests to a mount are served one
- * after the other: two, so that the next one is there when one is done. */
+/* Pieces that are read at the same time. A mount serves its requests one after
+ * the other: two, so that the next one is waiting when one is done. */
 #define WEB_BUFFERS    2
-/* What If-Match, If-None-Match and If-Range may have together, which are kept
- * until the file is found: twenty tags. More is answered 431. */
+/* The most bytes of If-Match, If-None-Match and If-Range together, which are
+ * kept until the file is found: twenty tags. More is answered 431. */
 #define WEB_FIELDS_MAX 1024
 
 struct web_stats {
-    uint64_t opened;     /* files and folders, by answers */
+    uint64_t opened;     /* files and folders that were answered */
     uint64_t pieces;     /* read of files */
     uint64_t read_bytes; /* in them */
     uint64_t packed;     /* answers with a compressed file */
     uint64_t listed;     /* folders */
-    uint64_t failed;     /* opening, reading or listing: the disk's fault */
+    uint64_t failed;     /* disk errors in opening, reading or listing */
     uint64_t changed;    /* files that changed while they were read */
     unsigned open;       /* answers under way */
 };
@@ -48,15 +48,15 @@ struct web_tree {
     struct loop *loop;
     const char *root; /* without a slash at its end: "", "/www" */
     bool lists;       /* folders that have no index.html */
-    int status;       /* of the mounts; not 0: answers are 503 */
+    int status;       /* of the mounts; not 0: all answers are 503 */
     /* The tree's: */
     struct web_buffer buffers[WEB_BUFFERS];
-    struct list waiting; /* streams: for a buffer */
+    struct list waiting; /* streams that wait for a buffer */
     struct web_stats stats;
     uint64_t warned_ns;
 };
 
-/* -XEN_ENOMEM. The tree must be zeroed but for the owner's part. */
+/* -XEN_ENOMEM. The tree must be zeroed except for the owner's part. */
 must_check int web_tree_init(struct web_tree *tree, struct pages *pages);
 /* No stream may be open. */
 void web_tree_end(struct web_tree *tree, struct pages *pages);
