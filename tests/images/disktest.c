@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A test of a disk, on the machine that it is for. It overwrites the disk.
+ * A test of a disk on the machine that will use it. It overwrites the disk.
  *
  * Every block of 4 KiB carries its number and a generation; the rest of it
- * follows from these two. So a block that is read tells by itself whether it is
- * whole, in its place, and old or new. A step keeps `depth` requests out until
- * it has no more to ask for; several steps are a run. The result is TAP.
+ * follows from these two. So a block by itself shows whether it is whole, in
+ * its place, and old or new. A step keeps `depth` requests in flight until it
+ * has no more; several steps are a run. The result is TAP.
  *
  *   disktest.disk=51712   the vbd's number (xvda)
  *   disktest.mib=64       how much of it is used
@@ -14,7 +14,7 @@
  *                verify   only read: each block is whole, of generation
  *                         disktest.least or more
  *                count    write and flush one generation after another, for
- *                         ever, and say each: for those who pull the plug
+ *                         ever, and print each: for pulling the plug
  *                steady   random reads and writes for disktest.seconds, or
  *                         until `xl sysrq DOMAIN e`, come what may
  *   disktest.least=0, disktest.seconds=10, disktest.seed=1
@@ -29,7 +29,7 @@
 
 #define BLOCK     4096u
 #define DEPTH_MAX 32u
-#define PIECES    4u /* that a request's memory is cut into, where it is */
+#define PIECES    4u /* segments of a request's memory, if cut */
 #define REQUEST_MAX \
     (1u << 20)            /* bytes; what sequential steps ask for at once */
 #define COUNT_BLOCKS 256u /* that mode=count writes */
@@ -44,7 +44,7 @@ struct slot {
     bool out;
 };
 
-/* One step: `next` fills a request, or says that there is none any more. */
+/* One step: `next` fills a request, or says that there are no more. */
 struct step {
     const char *name;
     bool (*next)(struct slot *slot);
@@ -57,7 +57,7 @@ static struct disktest {
     struct app *app;
     struct blkfront *bf;
     const struct step *steps;
-    unsigned nr_steps, at; /* which step is being done */
+    unsigned nr_steps, at; /* the current step */
     bool running, enough;
     struct task task;
     struct slot slots[DEPTH_MAX];
@@ -97,7 +97,7 @@ static void block_fill(void *to, uint64_t number, uint32_t generation)
         words[0] = 0;
 }
 
-/* Is it whole, and which generation? A block of zeros is generation 0. */
+/* Is the block whole, and of which generation? Zeros are generation 0. */
 static bool block_check(const void *from, uint64_t number, uint32_t *generation)
 {
     const uint64_t *words = from;
@@ -114,7 +114,7 @@ static uint64_t chance(uint64_t below)
     return (disktest.seed >> 33) % below;
 }
 
-/* ---- What a request does when it is back */
+/* ---- Completed requests */
 
 static void complain(const char *what, const struct slot *slot, uint64_t block,
                      uint32_t generation)
@@ -164,7 +164,7 @@ static void slot_done(struct blkfront_request *r)
     task_start(disktest.app->loop, &disktest.task, pump);
 }
 
-/* ---- What can be asked for */
+/* ---- Kinds of requests */
 
 static void ask(struct slot *slot, enum blkfront_op op, uint64_t block,
                 uint64_t nr)
@@ -181,7 +181,7 @@ static void ask(struct slot *slot, enum blkfront_op op, uint64_t block,
     slot->r.done = slot_done;
 }
 
-/* Cut the memory of a request anywhere: sectors and pages take no heed. */
+/* Cut a request's memory into segments anywhere, across sectors and pages. */
 static void cut(struct slot *slot)
 {
     char *data = slot->data;
@@ -207,7 +207,7 @@ static void ask_write(struct slot *slot, uint64_t block, uint64_t nr)
     }
 }
 
-/* The next part of the whole, in order. 0: there is none. */
+/* The next blocks in order; returns how many. 0: no more. */
 static uint64_t next_in_order(uint64_t *block)
 {
     uint64_t nr = disktest.steps[disktest.at].request_bytes / BLOCK;
@@ -244,7 +244,7 @@ static bool is_busy(uint64_t block, uint64_t nr)
     return false;
 }
 
-/* Somewhere, where nothing is being written. */
+/* A random position at which nothing is being written. */
 static uint64_t anywhere(uint64_t nr)
 {
     uint64_t block;
@@ -296,7 +296,7 @@ static bool read_and_write_anywhere(struct slot *slot)
     return true;
 }
 
-/* A quarter of it; afterwards it may hold what it held, or nothing. */
+/* Discard a quarter; afterwards the blocks may be unchanged, or zeros. */
 static bool discard_some(struct slot *slot)
 {
     if (disktest.requests >= 4)
@@ -415,7 +415,8 @@ static void step_end(const struct step *step)
     disktest.running = false;
 }
 
-/* Keep as many out as the step wants. False: it has no more. */
+/* Keep as many requests in flight as the step asks for. False: no more.
+ */
 static bool step_fill(const struct step *step)
 {
     for (unsigned i = 0; i < step->depth; i++) {
@@ -439,7 +440,7 @@ static bool step_fill(const struct step *step)
     return true;
 }
 
-/* As slots_init() made them; nothing is out. */
+/* Undo slots_init(); no request is in flight. */
 static void slots_end(void)
 {
     for (unsigned i = 0; i < DEPTH_MAX; i++)
@@ -449,7 +450,7 @@ static void slots_end(void)
             blkfront_buffer_free(disktest.bf, disktest.slots[i].data);
 }
 
-/* Go on, as long as there is something to go on with. */
+/* Continue as long as there is something to do. */
 static void pump(struct task *task)
 {
     (void)task;
@@ -477,8 +478,8 @@ static void *must_have(void *memory)
     return memory;
 }
 
-/* With even slots' data in place and odd slots' copied, both are tested; the
- * latter lie at any address. */
+/* Even slots use shared pages, odd slots copy, so both are tested; the latter
+ * are at unaligned addresses. */
 static void slots_init(void)
 {
     for (unsigned i = 0; i < DEPTH_MAX; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads a mounted file system and checks it, in TAP: every file that
- * /CHECKSUMS lists, a line each with CRC-32, bytes and path, must be as it
- * says. Then the root directory is listed, and the guest ends.
+ * Reads a mounted file system and checks it, in TAP: every file must be as
+ * /CHECKSUMS says, which has a line for each with CRC-32, bytes and path. Then
+ * the root directory is listed, and the guest ends.
  *
  *     ramdisk = "build/host/images/lz4.erofs"
  */
@@ -25,9 +25,9 @@ static struct {
     struct fs fs;
     struct fs_request request;
     struct fs_file file;
-    char *sums, *at;        /* the list, and the line that is next */
-    const char *path;       /* the file that is checked, and */
-    uint32_t want_crc, crc; /* what it should be and is so far */
+    char *sums, *at;        /* the list, and the next line */
+    const char *path;       /* the file being checked, and */
+    uint32_t want_crc, crc; /* what it should be, and is so far */
     uint64_t want_bytes, bytes;
     uint64_t all_bytes, nr_entries;
     unsigned nr, nr_failed;
@@ -144,7 +144,7 @@ static void opened(struct fs_request *request)
     fs_pread(request, &files.file, files.piece, PIECE_BYTES, 0, piece_read);
 }
 
-/* Take a line off the list: "8 digits, blank, bytes, blank, path". */
+/* Take a line from the list: "8 digits, blank, bytes, blank, path". */
 static bool take_line(void)
 {
     char *line = files.at, *end = strchr(line, '\n');

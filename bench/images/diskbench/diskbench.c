@@ -3,10 +3,10 @@
  * How fast a disk is, and what it costs: the jobs of jobs.h on blkfront, for
  * bench/disk. It overwrites the disk (disktest is the app that checks one).
  *
- * All jobs are done twice: with memory of the program's own, which is copied to
- * and from pages that the backend sees, and with pages of
- * blkfront_buffer_alloc(), which are not. A request that is back is sent on its
- * next way from its callback, as a server would.
+ * All jobs are done twice: with the program's own memory, which is copied to
+ * and from pages shared with the backend, and with pages of
+ * blkfront_buffer_alloc(), without a copy. A completed request is reused from
+ * its callback, as in a server.
  *
  *   diskbench.disk=51712   the vbd's number (xvda)
  */
@@ -19,8 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How a job goes. In the pauses bench/disk, which has seen the line that comes
- * before each, looks at the guest's CPU time. */
+/* The phases of a job. In the pauses bench/disk, after the line that is printed
+ * before each, reads the guest's CPU time. */
 enum phase { WARM_UP, PAUSE, MEASURE, LAST_PAUSE, NR_PHASES };
 
 struct slot {
@@ -32,7 +32,7 @@ static struct diskbench {
     struct app *app;
     struct blkfront *bf;
     char *copied, *shared; /* MEMORY_BYTES each */
-    unsigned at;           /* which job it is, of twice JOBS_NR */
+    unsigned at;           /* the current job, of twice JOBS_NR */
     enum phase phase;
     unsigned nr, sent, nr_out; /* requests of this phase */
     uint64_t start_ns;

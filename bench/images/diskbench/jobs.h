@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What bench/disk asks of a disk: the same of this app as of the Linux program
- * that it is compared with (bench/disk_linux.c), in the same order.
+ * The jobs of bench/disk: the same for this app and for the Linux program that
+ * it is compared with (bench/disk_linux.c), in the same order.
  */
 #ifndef BENCH_IMAGES_DISKBENCH_JOBS_H
 #define BENCH_IMAGES_DISKBENCH_JOBS_H
@@ -10,23 +10,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JOBS_DISK_BYTES  (UINT64_C(64) << 20) /* that are used of the disk */
+#define JOBS_DISK_BYTES  (UINT64_C(64) << 20) /* disk space used */
 #define JOBS_DEPTH_MAX   32u
 #define JOBS_REQUEST_MAX (1u << 20)
 
-/* Before a job an eighth of its requests is done, so that what is paid but once
- * is not measured: pages that the backend maps, the kernel's caches. */
+/* Before a job an eighth of its requests is done, so that one-time costs are
+ * not measured: pages that the backend maps, the kernel's caches. */
 #define JOBS_WARM_UP 8u
 
 /* Before and after a job, so that dom0 can look at the guest's CPU time: ten
- * times what it takes to start a program that does. */
+ * times what starting a program for that takes. */
 #define JOBS_PAUSE_MS 100
 
 struct job {
     const char *name;
     bool write, anywhere;
     uint32_t bytes;             /* of each request */
-    unsigned at_once, requests; /* with the disk; in all */
+    unsigned at_once, requests; /* in flight; in all */
 };
 
 static const struct job jobs[] = {
@@ -43,7 +43,7 @@ static const struct job jobs[] = {
 
 #define JOBS_NR (sizeof(jobs) / sizeof(jobs[0]))
 
-/* Where the nth request of a job goes: the same on both sides. */
+/* The offset of a job's nth request: the same on both sides. */
 static inline uint64_t job_offset(const struct job *job, unsigned n)
 {
     uint64_t places = JOBS_DISK_BYTES / job->bytes, at = n;

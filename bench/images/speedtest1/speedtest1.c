@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * SQLite's own benchmark, test/speedtest1.c of its sources, as a program: built
- * as it is, but that its main is called from here, when the disk is open.
+ * unchanged, except that its main is called from here, once the disk is open.
  *
  *     speedtest1.disk=xvda                    a raw disk; none: no disk
- *     args="xvda --size 10 --journal wal"     what speedtest1 understands;
- *                                             --memdb needs no disk
+ *     args="xvda --size 10 --journal wal"     speedtest1's arguments; --memdb
+ *                                             needs no disk
  *
- * The disk must be empty (64 KiB of zeros): the benchmark makes its tables, and
- * cannot when they are there.
+ * The disk must be empty (64 KiB of zeros): the benchmark creates its tables,
+ * and fails when they exist.
  */
 #include <stdlib.h>
 
@@ -20,7 +20,7 @@
 int main(int argc, char **argv);
 int speedtest1_main(int argc, char **argv);
 
-/* The queries of its `cte` set nest, and its texts lie on the stack. */
+/* The queries of its `cte` set nest, and its texts are on the stack. */
 const unsigned program_stack_kib = 512;
 
 static struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A plain C program that tests what libc/ gives to such programs; the tests
- * from outside (tests/guest/test_posix.py) say what to do:
+ * A plain C program that tests what such programs get from the guest; the tests
+ * outside (tests/guest/test_posix.py) say what to do:
  *
  *     args="files /data"
  */

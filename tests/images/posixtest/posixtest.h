@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of libc/ by a program that uses it. `args=` names what to do, and a
- * result is a line of TAP; the exit status says whether all went well.
+ * Tests of libc/ by a program that uses it. `args=` names what to do, each
+ * result is a line of TAP, and the exit status says whether all passed.
  */
 #ifndef POSIXTEST_H
 #define POSIXTEST_H
@@ -13,7 +13,7 @@ void check(bool ok, const char *what);
 
 struct command {
     const char *name;
-    int (*run)(int argc, char **argv); /* argv[0] is its name */
+    int (*run)(int argc, char **argv); /* argv[0] is the test's name */
 };
 
 /* 0, or the program's exit status. */

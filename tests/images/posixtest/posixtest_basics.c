@@ -34,7 +34,7 @@ int run_arguments(int argc, char **argv)
     return 0;
 }
 
-/* Until the end of the input. */
+/* Read lines until the end of the input. */
 int run_lines(int argc, char **argv)
 {
     char line[100];
@@ -73,7 +73,7 @@ static void on_signal(int sig)
     handled = sig;
 }
 
-/* Wait for the toolstack's. */
+/* Wait for the toolstack's signal. */
 static void await_end(void)
 {
     struct timespec left = {.tv_sec = 0};
@@ -328,7 +328,7 @@ static void test_floats(void)
           "strtod");
 }
 
-/* What libc/musl/ is for; third_party/check-libc.c has more of each. */
+/* What libc/musl/ provides; third_party/check-libc.c tests more of each. */
 static void test_library(void)
 {
     char text[80], path[] = "/usr/lib/";

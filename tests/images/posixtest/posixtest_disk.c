@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files on a disk that can be written: what can be done with them, a disk that
- * is full, and a journal that is killed at any moment and then looked at.
+ * Files on a writable disk: the operations, a full disk, and a journal whose
+ * writer is killed at any moment, and which is then checked.
  */
 #include "tests/images/posixtest/posixtest.h"
 
@@ -14,7 +14,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* Any byte of any file: known to tests/guest/test_littlefs.py, too. */
+/* The byte of a file at an offset; tests/guest/test_littlefs.py computes the
+ * same. */
 static char byte_of(unsigned seed, unsigned long at)
 {
     return (char)(at * 7 + at / 251 + seed);
@@ -88,7 +89,7 @@ int run_write_tree(int argc, char **argv)
 
 /* ---- A full disk */
 
-/* Writes until it is full; returns how much that was. */
+/* Write until the disk is full; returns how much was written. */
 static unsigned long fill(int fd)
 {
     static char piece[4096];
@@ -149,7 +150,7 @@ static bool put_records(int fd, unsigned long first)
     return ok && fsync(fd) == 0;
 }
 
-/* A file is replaced by another, as programs do it. */
+/* Replace a file by another, as programs do it. */
 static bool put_table(unsigned long generation)
 {
     FILE *file = fopen("table.new", "w");
@@ -200,8 +201,8 @@ static unsigned long read_table(void)
     return generation;
 }
 
-/* Without end; tells what is safe. A disk that fails is tried again: what was
- * not acknowledged was not promised. */
+/* Write without end, and print what is safe. Failed writes are retried: what
+ * was not acknowledged was not promised. */
 int run_journal(int argc, char **argv)
 {
     unsigned long nr, generation;
@@ -228,7 +229,8 @@ int run_journal(int argc, char **argv)
     return EXIT_FAILURE;
 }
 
-/* At least so many records, and that generation of the table. */
+/* Check that there are at least so many records, and that generation of the
+ * table. */
 int run_recover(int argc, char **argv)
 {
     unsigned long records = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;

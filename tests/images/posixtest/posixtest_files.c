@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files: a tree that is only read. */
+/* Files: reading a tree. */
 #include "tests/images/posixtest/posixtest.h"
 
 #include <dirent.h>

@@ -86,7 +86,7 @@ static void end_client(struct client *client)
     client->fd = -1;
 }
 
-/* It is ready for what it waits for: to be read, or to take what was read. */
+/* The client is ready: read from it, or write back what was read. */
 static void serve_client(struct client *client)
 {
     ssize_t n;
@@ -167,7 +167,7 @@ static void select_once(int tcp, int udp)
         echo_datagram(udp);
 }
 
-/* One client after the other, by calls that wait. */
+/* One client after the other, with blocking calls. */
 static void wait_once(int tcp, int udp)
 {
     int fd = accept(tcp, NULL, NULL);
@@ -259,7 +259,7 @@ int run_get(int argc, char **argv)
     return 0;
 }
 
-/* ---- What goes wrong, towards a host on which nobody listens */
+/* ---- Errors, with a host on which nothing listens */
 
 static struct sockaddr_in address_of(const char *text, int port)
 {
@@ -344,7 +344,7 @@ int run_socket_errors(int argc, char **argv)
     return 0;
 }
 
-/* ---- What this guest is reached by */
+/* ---- This guest's addresses */
 
 static void tell_address(const struct ifaddrs *entry)
 {
@@ -389,7 +389,7 @@ static void test_loopback(void)
     close(server);
 }
 
-/* After so many seconds: an IPv6 address is probed before it is one. */
+/* Wait so many seconds first: an IPv6 address is probed before it is used. */
 int run_interfaces(int argc, char **argv)
 {
     struct if_nameindex *names = if_nameindex();

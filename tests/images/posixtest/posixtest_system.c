@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a program asks of a machine: memory, chance, names, the log. */
+/* What a program needs of the system: memory, random numbers, names, log.
+ */
 #include "tests/images/posixtest/posixtest.h"
 
 #include <byteswap.h>
@@ -23,7 +24,7 @@ static long pages_left(void)
     return sysconf(_SC_AVPHYS_PAGES);
 }
 
-/* The half of what there is, in one piece, and all of it in small ones. */
+/* Half of the memory in one block, and all of it in small ones. */
 static void test_malloc(void)
 {
     volatile size_t huge = SIZE_MAX / 2; /* unknown to the compiler */
@@ -49,8 +50,8 @@ static void test_malloc(void)
         block = *(void **)first;
         free(first);
     }
-    /* One page stays for blocks of their size, and what tells free pages from
-     * others has grown. */
+    /* One page stays for blocks of their size, and the record of free pages has
+     * grown. */
     check(pages_left() >= before - 3, "all memory is given back");
     printf("# %ld of %ld pages\n", pages_left(), before);
 }
@@ -74,7 +75,7 @@ static void test_pages(void)
     free(aligned);
 }
 
-/* ---- Chance, names, complaints */
+/* ---- Random numbers, names, the log */
 
 static void test_chance(void)
 {
@@ -98,7 +99,7 @@ static void test_names(void)
     check(sysconf(-1) == -1 && errno == EINVAL, "sysconf of nothing");
 }
 
-/* Seen from outside. */
+/* Checked from outside. */
 static void complain(void)
 {
     errno = ENOENT;
@@ -133,7 +134,8 @@ int run_err(int argc, char **argv)
     err(3, "the end");
 }
 
-/* A string that is one byte too long: nothing but the end that shows is hit. */
+/* A string that is one byte too long: it hits only the guard behind it.
+ */
 int run_overflow(int argc, char **argv)
 {
     const char *text = argc > 1 ? argv[1] : "";

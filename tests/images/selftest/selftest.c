@@ -3,9 +3,9 @@
  * The guest tests itself on the Xen it runs on, and reports on its console in
  * TAP, the Test Anything Protocol. tests/guest runs it.
  *
- *     test=NAME[,NAME]   these checks only; without it all but those that end
- *                        the guest or need somebody outside
- *     seed=N             what checks by chance begin with (1)
+ *     test=NAME[,NAME]   only these checks; default: all but those that end the
+ *                        guest or need help from outside
+ *     seed=N             seed of the random checks (1)
  */
 #include "tests/images/selftest/selftest.h"
 #include "xen/hv.h"

@@ -3,8 +3,8 @@
  * The guest's tests of itself, on a real Xen.
  *
  * A check is a function that runs outside of any callback, so it may turn the
- * loop while it waits. It returns NULL when all is well, and otherwise what is
- * not: must() does that in one line.
+ * loop while it waits. It returns NULL on success, and otherwise what failed:
+ * must() does that in one line.
  *
  *     static const char *check_timer(struct app *app)
  *     {
@@ -24,7 +24,7 @@ struct selftest_check {
     bool asked_for; /* only runs when it is named: test=NAME */
 };
 
-/* Tables that end with a check without a name. */
+/* Tables; each ends with a check without a name. */
 extern const struct selftest_check selftest_loop[];
 extern const struct selftest_check selftest_libc[];
 extern const struct selftest_check selftest_memory[];
@@ -40,13 +40,13 @@ extern const struct selftest_check selftest_fault[];
             return __FILE__ ":" SELFTEST_LINE(__LINE__) ": " #condition; \
     } while (0)
 
-/* What the checks wait for arrives within milliseconds, or, on a machine that
- * is busy with other things, within seconds. */
+/* What the checks wait for takes milliseconds; on a busy machine, seconds.
+ */
 #define SELFTEST_WAIT_NS (20 * NS_PER_S)
 
 /* Turn the loop until *flag is set; false: it took too long. */
 bool selftest_wait(struct app *app, const bool *flag);
-/* Turn the loop for so long, whatever happens. */
+/* Turn the loop for this long, whatever happens. */
 void selftest_sleep(struct app *app, uint64_t ns);
 
 #endif

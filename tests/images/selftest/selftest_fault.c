@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ways to end. Each of the faults must crash the domain, and the name of its
- * function here must be found in the dump by tools/symbolize; none of them
- * returns when the guest is sound.
+ * Ways to end. Each of the faults must crash the domain, and tools/symbolize
+ * must find the name of its function in the dump; none of them returns when the
+ * guest is sound.
  */
 #include "tests/images/selftest/selftest.h"
 
@@ -12,7 +12,7 @@
 
 #define RETURN_INSTRUCTION 0xc3
 
-/* Addresses that the compiler knows nothing of. */
+/* Addresses that the compiler does not know. */
 static volatile uintptr_t nowhere;
 static unsigned char data_code[] = {RETURN_INSTRUCTION};
 static const char constant[] = "must stay as it is";
@@ -139,7 +139,7 @@ static const char *fault_wild_free(struct app *app)
     return "half a block was freed";
 }
 
-/* ---- Ends that are no faults */
+/* ---- Ends that are not faults */
 
 static const char *end_return(struct app *app)
 {
@@ -153,7 +153,7 @@ static const char *end_exit3(struct app *app)
     exit(3);
 }
 
-/* Until the toolstack says otherwise. */
+/* Run until the toolstack ends it. */
 static const char *end_run(struct app *app)
 {
     app_run(app);

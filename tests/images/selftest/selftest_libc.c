@@ -78,7 +78,7 @@ static const char *check_stdlib(struct app *app)
     return NULL;
 }
 
-/* Moves of every small length and alignment: newlib's assembly. */
+/* memmove with every small length and alignment: newlib's assembly. */
 static const char *check_memory_moves(struct app *app)
 {
     unsigned char from[96], to[96];
@@ -98,7 +98,7 @@ static const char *check_memory_moves(struct app *app)
     return NULL;
 }
 
-/* ---- Wall clock. Who starts the guest tells the time: now=SECONDS. */
+/* ---- Wall clock. The test outside passes the time: now=SECONDS. */
 
 #define CLOCK_OFF_MAX                                       \
     600 /* seconds that a busy machine may take to start us \

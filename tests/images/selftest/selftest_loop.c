@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The loop on a real Xen: time, sleep and event channels. Its logic has unit
- * tests; what these see is whether hv_poll does what the loop thinks it does.
+ * tests; these check that hv_poll does what the loop expects.
  */
 #include "tests/images/selftest/selftest.h"
 #include "xen/hv.h"
@@ -32,7 +32,8 @@ static void on_timer(struct timer *timer)
     all_rang = ++nr_rang == NR_TIMERS;
 }
 
-/* Started in disorder; each fires once, none early, in order of time. */
+/* Timers, started in disorder; each fires once, none early, in order of time.
+ */
 static const char *check_timers(struct app *app)
 {
     uint64_t start_ns = hv_now_ns();
@@ -140,8 +141,8 @@ static void on_event(struct event *event)
     nr_events++;
 }
 
-/* As many ports as Xen polls at once: sleeping still ends on time, and no
- * event comes from a port that nobody is bound to. */
+/* As many ports as Xen polls at once: sleep still ends on time, and no event
+ * comes from an unbound port. */
 static const char *check_ports(struct app *app)
 {
     evtchn_port_t port;

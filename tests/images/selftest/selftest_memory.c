@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * malloc, the page allocator and the grant table, on memory that is mapped
- * when it is first needed, down to the last page.
+ * malloc, the page allocator and the grant table, on memory that is mapped on
+ * first use, down to the last page.
  */
 #include "tests/images/selftest/selftest.h"
 #include "libc/libc.h"
@@ -15,7 +15,7 @@
 /* Empty pages that malloc keeps: one of each of its sizes. */
 #define MALLOC_KEEPS 20
 
-/* ---- Chance: repeatable, unlike app->random */
+/* ---- Random numbers: repeatable, unlike app->random */
 
 static uint32_t chance_state;
 
@@ -105,7 +105,8 @@ static void free_blocks(void)
     }
 }
 
-/* Blocks of all sizes come and go; none harms another; all pages return. */
+/* Blocks of all sizes are allocated and freed; none overwrites another; all
+ * pages are returned. */
 static const char *check_malloc(struct app *app)
 {
     unsigned long used = app->pages->nr_used;
@@ -127,7 +128,7 @@ static const char *check_malloc(struct app *app)
     return NULL;
 }
 
-/* Until there is no more, and back. */
+/* Allocate until there is no more, and free it all. */
 static const char *check_malloc_exhaustion(struct app *app)
 {
     unsigned long used = app->pages->nr_used;
@@ -161,8 +162,8 @@ static const char *check_malloc_exhaustion(struct app *app)
 
 /* ---- Pages */
 
-/* Each page is written at both ends with who it is; a page that two were
- * given would show. */
+/* Each page gets its own identity at both ends; a page that was given out twice
+ * would show. */
 struct page {
     struct page *next, *self;
     char rest[XEN_PAGE_SIZE - 3 * sizeof(void *)];
@@ -202,8 +203,8 @@ static const char *check_pages(struct app *app)
 
     must(give_all(app, take_all(app, &nr)) == nr);
     printf("# %lu of %lu pages\n", nr, there);
-    /* What it says is there can be had, but for the page tables and the
-     * bitmap: less than one page in a hundred. */
+    /* The reported free pages can all be allocated, except for page tables and
+     * the bitmap: less than one page in a hundred. */
     must(nr <= there && nr >= there - there / 100 - 2);
     must(app->pages->nr_used == used);
     must(give_all(app, take_all(app, &again)) == again);
@@ -211,7 +212,7 @@ static const char *check_pages(struct app *app)
     return NULL;
 }
 
-/* Half of all memory in one piece, after it was handed out page by page. */
+/* Half of all memory in one run, after it was handed out page by page. */
 static const char *check_pages_run(struct app *app)
 {
     unsigned long nr = pages_available(app->pages) / 2, n;

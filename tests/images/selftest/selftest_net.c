@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TCP/IP without memory, and the DNS client, with a server that knows names:
+ * TCP/IP without memory, and the DNS client, with a real server:
  *
  *     dns=NAME     what to look up
- *     dns.ip=IP    what must come of it; "none": there is no such name
+ *     dns.ip=IP    the expected address; "none": no such name
  */
 #include "tests/images/selftest/selftest.h"
 #include "net/net.h"
@@ -50,7 +50,7 @@ static const char *check_dns(struct app *app)
     return NULL;
 }
 
-/* With next to nothing left, the stack says what it needs and does not start.
+/* With almost no memory, the stack logs what it needs and does not start.
  */
 static const char *check_short_memory(struct app *app)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The xenstore client against the real xenstored, below data/, which the
+ * The xenstore client against the real xenstored, below data/, where the
  * toolstack lets a guest write (libxl_create.c; docs/misc/xenstore-paths of
  * Xen).
  */
@@ -12,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* xenstored takes 2048 bytes of a guest's node with its permissions and the
- * names of its children (--entry-size). */
+/* xenstored limits a guest's node, with its permissions and its children's
+ * names, to 2048 bytes (--entry-size). */
 #define VALUE_BYTES 1900
 #define LARGE_BYTES 65536 /* room for the large directory's names */
 
-/* ---- A request, waited for */
+/* ---- A request, and waiting for it */
 
 static struct call {
     struct xs_request request;
@@ -145,8 +145,8 @@ static const char *check_folders(struct app *app)
     return NULL;
 }
 
-/* data/large/, which somebody outside has filled with children "child-0...",
- * each followed by enough bytes that one answer cannot hold them all. */
+/* data/large/, which the test outside has filled with children "child-0...",
+ * with names so long that one answer cannot hold them all. */
 static const char *check_large_folder(struct app *app)
 {
     char *names = malloc(LARGE_BYTES);
@@ -213,7 +213,7 @@ static const char *check_transactions(struct app *app)
     return NULL;
 }
 
-/* Somebody writes what the transaction has read: it must be done again. */
+/* Another client writes what the transaction has read: it must be retried. */
 static const char *check_conflict(struct app *app)
 {
     xs_transaction_t t;
@@ -282,7 +282,7 @@ static const char *check_watch(struct app *app)
 
     fired = removed = false;
     xs_watch(app->xs, &watch, "data/w", on_watch);
-    must(selftest_wait(app, &fired)); /* once at first, by itself */
+    must(selftest_wait(app, &fired)); /* a watch fires once when it is set */
     fired = false;
     must(!write_text(app, 0, "data/w/deep", "1"));
     must(selftest_wait(app, &fired));
