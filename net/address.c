@@ -358,8 +358,7 @@ void address_conflict4(struct netif *netif, const ip4_addr_t *ip,
                  "it is announced as ours; one of the two must get another");
 }
 
-/* After this lwIP gives up a tentative address, but keeps one in use.
- */
+/* After this lwIP gives up a tentative address, but keeps one in use. */
 void address_conflict6(struct netif *netif, int8_t slot, const uint8_t *mac)
 {
     struct vif *vif = netif->state;

@@ -45,8 +45,7 @@
 /* The length of option 121: the routes that are kept, and some more. */
 #define ROUTES_BYTES_MAX 128
 
-/* Option 121 of the message that lwIP is parsing, parts joined (RFC 3396).
- */
+/* Option 121 of the message that lwIP is parsing, parts joined (RFC 3396). */
 static struct {
     uint8_t bytes[ROUTES_BYTES_MAX];
     unsigned nr;
@@ -99,8 +98,7 @@ static void renew_at(struct vif *vif, uint64_t due_ns)
     timer_start(vif->loop, &vif->lease.renew, due_ns, renew);
 }
 
-/* Ask again after half of the time until until_ns; at until_ns if near.
- */
+/* Ask again after half of the time until until_ns; at until_ns if near. */
 static void renew_before(struct vif *vif, uint64_t until_ns)
 {
     const struct lease *lease = &vif->lease;

@@ -95,8 +95,7 @@ struct server_protocol {
     size_t client_bytes;
     /* The rest of the client is zero. False: there is no room for it. */
     bool (*begin)(struct server_client *client);
-    /* No room for this client: send an error before the close.
-     */
+    /* No room for this client: send an error before the close. */
     void (*refuse)(struct server_client *client);
     /* The connection is gone; the client's memory is freed after this. */
     void (*end)(struct server_client *client);

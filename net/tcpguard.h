@@ -38,8 +38,7 @@ err_t tcpguard_packet(struct tcp_pcb *pcb, const struct tcp_hdr *header);
  */
 void tcpguard_resume(void);
 
-/* Free the out-of-order data of the connection that got the last segment.
- */
+/* Free the out-of-order data of the connection that got the last segment. */
 void tcpguard_drop_early(void);
 
 struct tcpguard_counts {

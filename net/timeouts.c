@@ -79,8 +79,7 @@ static bool always(void)
     return true;
 }
 
-/* Missing fragments may be in the ring, so missed seconds count only here.
- */
+/* Missing fragments may be in the ring, so missed seconds count only here. */
 static void reassembly(void)
 {
     uint32_t seconds = 1 + timeouts.missed;

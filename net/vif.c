@@ -150,8 +150,7 @@ static bool is_whole(const struct pbuf *p)
     return false;
 }
 
-/* What lwIP always does itself: all but writing TCP and UDP checksums.
- */
+/* What lwIP always does itself: all but writing TCP and UDP checksums. */
 #define CHECKSUM_FLAGS           \
     (NETIF_CHECKSUM_ENABLE_ALL & \
      ~(NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP))

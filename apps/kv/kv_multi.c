@@ -180,8 +180,7 @@ static bool exec_step(struct kv_work *work)
     return false;
 }
 
-/* The client may have gone: changes are still made.
- */
+/* The client may have gone: changes are still made. */
 static void exec_end(struct kv_work *work)
 {
     struct exec *exec = of(work);

@@ -78,8 +78,7 @@ static bool step(struct kv_work *work)
     return false;
 }
 
-/* ---- RANDOMKEY: from a random bucket on, the first that has keys.
- */
+/* ---- RANDOMKEY: from a random bucket on, the first that has keys. */
 
 struct random {
     struct kv_work work;

@@ -306,8 +306,7 @@ void kv_strings_strlen(struct kv_call *call)
     kv_output_number(call->out, entry ? entry->value_bytes : 0);
 }
 
-/* Remove the key and journal that. Output that holds the value keeps it.
- */
+/* Remove the key and journal that. Output that holds the value keeps it. */
 static void remove_noted(struct kv_call *call)
 {
     struct kv_text words[] = {KV_TEXT("DEL"), call->words[1]};
@@ -360,8 +359,7 @@ void kv_strings_getex(struct kv_call *call)
     }
 }
 
-/* A number as a position in `len` bytes: from the end, if negative.
- */
+/* A number as a position in `len` bytes: from the end, if negative. */
 static int64_t place_of(int64_t number, int64_t len)
 {
     if (number < 0)

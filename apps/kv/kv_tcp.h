@@ -19,8 +19,7 @@
 /* When connections run out, clients that were idle or without progress for this
  * long are evicted, longest first: a pool's connections are used more often. */
 #define KV_GRACE_NS     (20 * NS_PER_S)
-/* Interval of an idle client's keepalive probes (as in Redis).
- */
+/* Interval of an idle client's keepalive probes (as in Redis). */
 #define KV_KEEPALIVE_MS 300000
 
 struct kv_tcp {

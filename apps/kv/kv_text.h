@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Slices of text, without a NUL: words of a command, numbers in them.
- */
+/* Slices of text, without a NUL: words of a command, numbers in them. */
 #ifndef APPS_KV_TEXT_H
 #define APPS_KV_TEXT_H
 

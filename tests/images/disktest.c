@@ -415,8 +415,7 @@ static void step_end(const struct step *step)
     disktest.running = false;
 }
 
-/* Keep as many requests in flight as the step asks for. False: no more.
- */
+/* Keep as many requests in flight as the step asks for. False: no more. */
 static bool step_fill(const struct step *step)
 {
     for (unsigned i = 0; i < step->depth; i++) {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a program needs of the system: memory, random numbers, names, log.
- */
+/* What a program needs of the system: memory, random numbers, names, log. */
 #include "tests/images/posixtest/posixtest.h"
 
 #include <byteswap.h>
@@ -134,8 +133,7 @@ int run_err(int argc, char **argv)
     err(3, "the end");
 }
 
-/* A string that is one byte too long: it hits only the guard behind it.
- */
+/* A string that is one byte too long: it hits only the guard behind it. */
 int run_overflow(int argc, char **argv)
 {
     const char *text = argc > 1 ? argv[1] : "";

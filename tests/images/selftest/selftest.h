@@ -40,8 +40,7 @@ extern const struct selftest_check selftest_fault[];
             return __FILE__ ":" SELFTEST_LINE(__LINE__) ": " #condition; \
     } while (0)
 
-/* What the checks wait for takes milliseconds; on a busy machine, seconds.
- */
+/* What the checks wait for takes milliseconds; on a busy machine, seconds. */
 #define SELFTEST_WAIT_NS (20 * NS_PER_S)
 
 /* Turn the loop until *flag is set; false: it took too long. */

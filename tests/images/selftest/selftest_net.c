@@ -50,8 +50,7 @@ static const char *check_dns(struct app *app)
     return NULL;
 }
 
-/* With almost no memory, the stack logs what it needs and does not start.
- */
+/* With almost no memory, the stack logs what it needs and does not start. */
 static const char *check_short_memory(struct app *app)
 {
     while (pages_available(app->pages) > 16)
