@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * File descriptors: numbers for whatever can be read, written or waited for.
+ * File descriptors: numbers for anything that can be read, written or waited
+ * for.
  *
  * Each kind (console, file, socket) embeds a struct fd and has operations,
  * which never wait: -XEN_EAGAIN says "not now", and the calls here wait for it

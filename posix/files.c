@@ -2,9 +2,9 @@
 /*
  * Files on fs/fs.h: each call starts a request, and parks until it is done.
  *
- * The request and what it points to lie on the caller's stack, so nothing ends
- * such a wait early, a signal neither, which is handled when it is over. It is
- * short: the disk answers, or its driver says that it does not.
+ * The request and its data are on the caller's stack, so nothing ends such a
+ * wait early; a signal is handled after it. The wait is short: the disk
+ * answers, or its driver reports a failure.
  */
 #include "posix/files.h"
 
@@ -19,20 +19,20 @@
 #include "posix/program.h"
 #include "posix/wait.h"
 
-/* What stdio makes its buffers of. */
+/* The size of stdio's buffers. */
 #define BUFFER_BYTES 4096
 
 struct file {
     struct fd fd;
     struct fs_file file;
     off_t offset;
-    bool offset_is_end; /* after an append: wherever that was */
+    bool offset_is_end; /* after an append: where it ended */
 };
 
 static struct {
     struct fs fs;
     bool ready, stopped;
-    int status; /* of mounting */
+    int status; /* of the mounts */
     char cwd[FS_PATH_MAX];
 } files = {.cwd = "/"};
 
@@ -82,7 +82,7 @@ static bool append(char to[FS_PATH_MAX], const char *path)
     return true;
 }
 
-/* The absolute path that `path` means. */
+/* Make `path` absolute. */
 static int resolve(char to[FS_PATH_MAX], const char *path)
 {
     int err = wait_needed("files");
@@ -321,7 +321,7 @@ static int open_file(struct file *file, const char *path, int flags)
     return call_end(&call);
 }
 
-/* Give it a number; it is open. */
+/* Give the open file a descriptor. */
 static int add(struct file *file, int flags)
 {
     int nr = fd_add(&file->fd, 0);
@@ -371,7 +371,7 @@ int file_readdir(int nr, struct fs_entry *entries, unsigned count,
     return call_end(&call);
 }
 
-/* ---- By their paths */
+/* ---- Calls that take paths */
 
 int file_stat(const char *path, struct stat *stat)
 {
@@ -456,7 +456,7 @@ int file_rename(const char *path, const char *new_path)
     return call_end(&call);
 }
 
-/* A call that takes a path and nothing else. */
+/* A call that takes only a path. */
 static int with_path(const char *path,
                      void (*start)(struct fs *fs, struct fs_request *request,
                                    const char *path, fs_done *done))

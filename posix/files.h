@@ -2,10 +2,10 @@
 /*
  * Files by their paths; what can be done with open ones is in fd.h.
  *
- * A path that does not begin with a slash counts from the working directory,
- * which is the root at first. "." and ".." are taken out of a path before it is
- * looked up: ".." behind a symbolic link leads to where the link is, not to the
- * parent of where it points to.
+ * A path that does not begin with a slash is relative to the working directory,
+ * initially the root. "." and ".." are removed from a path before it is looked
+ * up: ".." after a symbolic link leads to the link's own folder, not to the
+ * parent of its target.
  *
  * Results are 0 or more, or a negative XEN_E*. To be called in the
  * program's fiber only. The POSIX names are in posix_files.c.

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Blocks with an end that shows.
+ * Heap blocks with a guarded end.
  *
  *     | what was asked for | slack, its first bytes filled | tail |
  *
  * A block of the heap has more room than was asked for, up to its size. The
- * tail at the end of that room tells how much slack there is; the slack begins
- * with a pattern. So a write past the end is noticed from the first byte on, be
- * it by one byte or by many.
+ * tail at the end of that room gives the amount of slack, which begins with a
+ * pattern. So a write past the end is noticed, whether by one byte or by many.
  */
 #include "posix/guard.h"
 #include "kernel/log.h"
@@ -16,7 +15,7 @@
 
 /* Not 0, which is what most strings end with. */
 #define FILL     0xa5
-/* Who writes on and on gets to the tail; who writes a little is here. */
+/* A long overrun reaches the tail; a short one is found here. */
 #define FILL_MAX 16
 
 struct tail {
@@ -31,7 +30,7 @@ static struct tail *tail_of(const void *block)
     return (struct tail *)((char *)block + heap_bytes(block)) - 1;
 }
 
-/* Another one for each place: a copy of a neighbour's is not it. */
+/* Different for each address: a copy of a neighbour's mark does not match. */
 static uint32_t mark_of(const void *block)
 {
     return TAIL_MARK ^ (uint32_t)((uintptr_t)block >> 4);
@@ -70,7 +69,7 @@ static size_t check_block(const void *block)
     return bytes;
 }
 
-/* With its tail; so many that no heap has them stay that. */
+/* The size with a tail; sizes too large for any heap stay too large. */
 static size_t with_tail(size_t bytes)
 {
     size_t all;

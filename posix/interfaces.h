@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The vifs as a program sees them; the first call waits for an address, as
- * those of sockets do. Their numbers are lwIP's, counted from 1, as in
+ * socket calls do. Their numbers are lwIP's, counted from 1, as in
  * sin6_scope_id; their names those of the log and the command line. The POSIX
  * names are in posix_interfaces.c.
  */
@@ -13,10 +13,10 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 
-/* 0: there is none of that name. */
+/* 0: there is no such interface. */
 unsigned interfaces_number(const char *name);
 
-/* The nth of those there are, from 0 on; false: there are no more. */
+/* The nth interface, from 0 on; false: there are no more. */
 bool interfaces_nth(unsigned n, unsigned *number, char name[IF_NAMESIZE]);
 
 /* An entry for each address, and one block of memory for each entry.

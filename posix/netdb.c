@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Names and addresses. The DNS client is lwIP's, but not the parsing of
- * addresses, where lwIP is more generous than a program expects. An answer
- * becomes a list with an entry for each address and kind of socket.
+ * addresses, where lwIP accepts more than a program expects. An answer becomes
+ * a list with an entry for each address and kind of socket.
  */
 #include "posix/netdb.h"
 
@@ -71,11 +71,10 @@ static bool parse_group(const char **text, uint16_t *group)
 
 struct groups {
     uint16_t value[8];
-    int nr, gap; /* how many; before which "::" stood, or -1 */
+    int nr, gap; /* how many; the one after "::", or -1 */
 };
 
-/* The colons behind a group, of which there must be one or two if anything
- * follows. */
+/* The colons after a group: one or two if anything follows. */
 static bool parse_colons(const char **text, struct groups *groups)
 {
     if (!**text)
@@ -252,8 +251,7 @@ static int ask(struct finding *finding, const char *name, int family)
     return 0;
 }
 
-/* Does any vif have an address of this family that is good for more than its
- * own link? */
+/* Does any vif have an address of this family that is not link-local? */
 static bool has_family(int family)
 {
     struct netif *netif;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names and addresses: as text, and by the DNS (net/net.h says whose).
- * The POSIX names are in posix_netdb.c.
+ * Names and addresses: as text, and by DNS (resolvers: see net/net.h). The
+ * POSIX names are in posix_netdb.c.
  */
 #ifndef POSIX_NETDB_H
 #define POSIX_NETDB_H
@@ -15,13 +15,13 @@
 bool netdb_parse(int family, const char *text, ip_addr_t *ip);
 
 #define NETDB_TEXT_BYTES INET6_ADDRSTRLEN
-/* As RFC 5952 has it. */
+/* In the form of RFC 5952. */
 void netdb_print(const ip_addr_t *ip, char text[NETDB_TEXT_BYTES]);
 
-/* getaddrinfo, and with it: 0 or EAI_*. Services are numbers: there is no list
- * of names. AF_UNSPEC asks for addresses of the families that this guest has
- * one of, since no others could be reached; IPv6 comes first. Waits for the
- * answer, a signal does not end that: lwIP gives up after some seconds. */
+/* getaddrinfo: returns 0 or EAI_*. Services are numbers: there is no list of
+ * names. AF_UNSPEC asks for addresses of the families that this guest has an
+ * address of, since no others can be reached; IPv6 comes first. Waits for the
+ * answer, even through a signal: lwIP gives up after some seconds. */
 int netdb_find(const char *node, const char *service,
                const struct addrinfo *hints, struct addrinfo **result);
 void netdb_free(struct addrinfo *list);

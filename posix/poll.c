@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for several descriptors: look at all of them, whenever something
- * happened to any. That is one call for each descriptor, of some ten
- * instructions: thousands of them would want another interface.
+ * Waiting for several descriptors: check all of them whenever anything happened
+ * to any. That is one call of some ten instructions for each: thousands of
+ * descriptors would need another interface.
  *
- * The loop turns before the first look: a program that asks all the time is
- * told what is new, and those that it keeps busy are not the only ones served.
+ * The loop turns before the first check: so a program that polls all the time
+ * sees what is new, and busy clients are not the only ones served.
  */
 #include "posix/poll.h"
 
@@ -15,7 +15,7 @@
 #define ALWAYS    (POLLERR | POLLHUP | POLLNVAL)
 #define READABLE  (POLLIN | POLLRDNORM)
 #define WRITABLE  (POLLOUT | POLLWRNORM)
-/* What ends the wait of select's readers and writers. */
+/* Events that make a descriptor readable or writable for select. */
 #define FOR_READ  (READABLE | POLLHUP | POLLERR)
 #define FOR_WRITE (WRITABLE | POLLERR)
 
@@ -105,7 +105,7 @@ static int look_select(void *arg)
     return ready;
 }
 
-/* Do all that are asked for exist? */
+/* Do all requested descriptors exist? */
 static bool are_there(const struct selecting *s)
 {
     for (int nr = 0; nr < s->nr; nr++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files by their paths from a directory that is open. An open directory does
- * not know its path (fs/fs.h), so these take absolute paths, and AT_FDCWD.
+ * Files by paths relative to an open directory. An open directory does not know
+ * its path (fs/fs.h), so only absolute paths and AT_FDCWD work.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Directories: a descriptor, and some entries read ahead. "." and ".." are not
- * among them, which POSIX leaves open.
+ * included; POSIX leaves that open.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "posix/fd.h"
 #include "posix/files.h"
 
-/* Read at once: half a page of them. */
+/* Entries read at once: half a page. */
 #define BATCH 8
 
 struct _DIR {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * err.h: complaints with the program's name before them.
+ * err.h: error messages that begin with the program's name.
  */
 #include <err.h>
 #include <errno.h>

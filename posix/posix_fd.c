@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The POSIX names of what can be done with descriptors. They take the place of
- * those in syscalls.c in an image that has descriptors at all: there program.c
- * calls posix_fd_init, which makes the linker take this file.
+ * The POSIX names of what can be done with descriptors. They replace those in
+ * syscalls.c in an image that has descriptors: there program.c calls
+ * posix_fd_init, which makes the linker take this file.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The POSIX names of files by their paths. Permissions do not exist: what a
- * mount allows, everybody may do; so the modes of open and mkdir are not used.
+ * The POSIX names of files by their paths. There are no permissions: everybody
+ * may do what the mount allows, and the modes of open and mkdir are ignored.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -103,7 +103,7 @@ char *getcwd(char *to, size_t bytes)
     const char *cwd = file_cwd();
 
     if (!to)
-        return strdup(cwd); /* as everywhere but in POSIX */
+        return strdup(cwd); /* as in all systems, beyond POSIX */
     if (strlen(cwd) >= bytes) {
         errno = bytes ? ERANGE : EINVAL;
         return NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes: there is this one, number 1 and nobody's child. What would make
- * another fails with ENOSYS and a line in the log, so that a program which can
- * do without (in the foreground, without CGI) links and runs.
+ * Processes: there is only this one, number 1, without a parent. Calls that
+ * would make another fail with ENOSYS and a line in the log, so that a program
+ * which can do without (in the foreground, without CGI) links and runs.
  */
 #include <stdbool.h>
 #include <sys/wait.h>
@@ -55,7 +55,7 @@ pid_t wait(int *status)
     return waitpid(-1, status, 0);
 }
 
-/* To leave the one that started us: there is nobody. */
+/* To detach from a parent: there is none. */
 int daemon(int stay, int keep)
 {
     static bool said;

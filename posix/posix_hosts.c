@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of hosts as programs asked for them before getaddrinfo, and of services
- * and protocols. Each answer stays until the next call.
+ * Lookups of hosts, in the way before getaddrinfo, and of services and
+ * protocols. Each result is valid until the next call.
  */
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define ADDRESSES_MAX 8 /* more are of no use to who asks this way */
+#define ADDRESSES_MAX 8 /* callers of this interface use no more */
 
 int h_errno;
 
@@ -81,7 +81,7 @@ struct hostent *gethostbyname(const char *name)
     return gethostbyname2(name, AF_INET);
 }
 
-/* Nobody knows names of addresses here (NI_NAMEREQD): the address itself. */
+/* There is no reverse lookup (NI_NAMEREQD): the name is the address itself. */
 struct hostent *gethostbyaddr(const void *address, socklen_t bytes, int family)
 {
     char text[INET6_ADDRSTRLEN];
@@ -109,7 +109,7 @@ const char *hstrerror(int error)
     return error >= 0 && error <= NO_DATA ? texts[error] : "unknown error";
 }
 
-/* ---- Services and protocols: those that somebody asks for by name */
+/* ---- Services and protocols: those that programs look up by name */
 
 static char *no_aliases[1];
 

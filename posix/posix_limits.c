@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program's limits, which are the guest's, and what it has used.
+ * A program's limits, which are the guest's, and its resource usage.
  */
 #include <sys/resource.h>
 
@@ -38,7 +38,7 @@ int setrlimit(int what, const struct rlimit *limit)
     return (int)error_result(limit->rlim_max > limit_of(what) ? -XEN_EPERM : 0);
 }
 
-/* All of it is the program's own: there is no kernel. */
+/* All time is user time: there is no kernel. */
 int getrusage(int whose, struct rusage *usage)
 {
     uint64_t ns = whose == RUSAGE_SELF ? app_cpu_ns(program_app()) : 0;

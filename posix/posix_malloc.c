@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * malloc for programs: these take the place of those in malloc.c, and notice
- * when a program writes past a block. program.c makes the linker take this.
+ * malloc for programs: these functions replace those in malloc.c, and notice
+ * writes past a block. program.c makes the linker take this file.
  */
 #include <errno.h>
 #include <malloc.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The POSIX names of what concerns other threads and processes. There are none:
- * nobody to lock a stream against, and no command that could run.
+ * POSIX calls that concern other threads and processes. There are none: streams
+ * need no locks, and commands cannot run.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -28,7 +28,7 @@ FILE *popen(const char *command, const char *mode)
     return NULL;
 }
 
-/* Of a stream that popen cannot have made. */
+/* popen cannot have made the stream. */
 int pclose(FILE *stream)
 {
     (void)stream;

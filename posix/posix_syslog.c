@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * syslog.h: a program's lines go into the guest's log, with its name, or that
- * which it gave to openlog.
+ * syslog.h: a program's lines go into the guest's log, under its name, or the
+ * one given to openlog.
  */
 #include "kernel/log.h"
 
-/* Two names are both headers', with different numbers: this is what ours say,
- * by the others' priorities. */
+/* Both headers define two of these names, with different numbers: this maps
+ * syslog's priorities to our levels. */
 static const enum log_level levels[] = {LOG_ERROR, LOG_ERROR, LOG_ERROR,
                                         LOG_ERROR, LOG_WARN,  LOG_INFO,
                                         LOG_INFO,  LOG_DEBUG};
@@ -41,7 +41,8 @@ int setlogmask(int mask)
     return before;
 }
 
-/* "%m" is what errno means; it stands for itself in what printf reads next. */
+/* Replace "%m" by the text of errno, escaped for printf, which reads it next.
+ */
 static void put_errno(char *to, size_t room, const char *format,
                       const char *why)
 {

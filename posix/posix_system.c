@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a program asks of a machine: chance, its name, its limits, pages.
+ * What a program needs of the system: random numbers, its name, limits, pages.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #include "posix/fd.h"
 #include "posix/program.h"
 
-/* ---- Chance */
+/* ---- Random numbers */
 
 #define ENTROPY_MAX 256 /* POSIX' GETENTROPY_MAX */
 

@@ -7,8 +7,8 @@
  *   _exit       in the fiber: close and stop everything, then the guest's end
  *
  * The loop never returns from here: the guest ends in _exit. When the toolstack
- * wants it to end, main gets SIGTERM in the next call that waits, which by
- * itself is exit(0).
+ * asks it to end, main gets SIGTERM in the next call that waits; without a
+ * handler that is exit(0).
  */
 #include "posix/program.h"
 
@@ -23,8 +23,8 @@
 #include "posix/signal.h"
 #include "posix/wait.h"
 
-/* The whole printf (musl/stream_print.c), and not newlib's small one. A program
- * may well print a number. */
+/* Use the full printf (musl/stream_print.c), not newlib's small one: programs
+ * may print floating-point numbers. */
 __asm__(".globl stream_vprintf");
 
 /* What replaces newlib's signals and libc/'s kill (posix_signal.c). */
@@ -42,7 +42,7 @@ static struct {
     struct fiber fiber;
     uint64_t stack_kib;
     char *text;  /* the arguments, cut into words */
-    char **argv; /* and where they begin; NULL at the end */
+    char **argv; /* and the start of each; NULL at the end */
     int argc;
 } program;
 
@@ -79,7 +79,7 @@ static int set_arguments(const char *name, const char *text)
     char *rest, *word;
 
     program.text = strdup(text);
-    /* A word has a byte at least, and another one between two. */
+    /* A word has at least a byte, and another one separates two. */
     program.argv = calloc(strlen(text) / 2 + 3, sizeof(char *));
     if (!program.text || !program.argv)
         return -XEN_ENOMEM;
@@ -105,7 +105,7 @@ static int read_options(struct app *app)
 {
     const char *args = "";
 
-    /* Read, not known: the compiler takes a constant's value from here. */
+    /* Volatile: otherwise the compiler would use the constant defined here. */
     program.stack_kib = *(const volatile unsigned *)&program_stack_kib;
     if (options_text(app->options, "args", &args) < 0 ||
         options_number(app->options, "stack", 16, PROGRAM_STACK_KIB_MAX,
@@ -128,8 +128,8 @@ static void run(struct fiber *fiber)
     exit(main(program.argc, program.argv));
 }
 
-/* A program that fails has crashed, to the toolstack: on_crash= acts. If it was
- * the toolstack that wanted an end, that is the reason. */
+/* To the toolstack a program that failed has crashed: on_crash= applies. If the
+ * toolstack asked for the end, that is the reason. */
 static void set_reason(int status)
 {
     if (status && !program.app->stop)
@@ -188,6 +188,6 @@ int app_main(struct app *app)
     }
     app->stopping = stopping;
     app_run(app);
-    for (;;) /* the toolstack wants an end, and main has been told */
+    for (;;) /* the toolstack asked for the end, and main was told */
         loop_turn(app->loop);
 }

@@ -9,9 +9,9 @@
  * if it uses them, files and sockets. main runs on a fiber, so that its calls
  * may wait while the loop turns; what it returns is the guest's exit status.
  *
- * The parts of libc/ that a program may do without, and that have to be started
- * and stopped, are named here: program.c knows them as weak symbols, which are
- * there when the program has linked them.
+ * The optional parts of posix/ that have to be started and stopped are named
+ * here: program.c refers to them by weak symbols, which are defined when the
+ * program links them.
  */
 #ifndef POSIX_PROGRAM_H
 #define POSIX_PROGRAM_H
@@ -22,15 +22,15 @@ struct app;
 struct console;
 
 /* The stack of main, KiB: more than any program here has used; `stack=` on the
- * command line, or a definition of this in the program, says otherwise. */
+ * command line, or a definition of this in the program, overrides it. */
 extern const unsigned program_stack_kib;
 #define PROGRAM_STACK_KIB     256
 #define PROGRAM_STACK_KIB_MAX (64 * 1024)
 
-/* What app_main got. */
+/* The app that app_main got. */
 struct app *program_app(void);
 
-/* The stack that main has got, bytes. */
+/* The size of main's stack, in bytes. */
 unsigned long program_stack_bytes(void);
 
 /* posix_malloc.c: a malloc that notices overflows. */
@@ -45,7 +45,7 @@ void posix_fd_init(struct console *console);
 /* files.c. Before the fiber runs: read options, begin to mount. Negative: an
  * unusable configuration, logged. */
 __attribute__((weak)) int files_start(struct app *app);
-/* In the fiber: until all is mounted. Negative: something is not, logged. */
+/* In the fiber: wait until all is mounted. Negative: a mount failed, logged. */
 __attribute__((weak)) int files_ready(void);
 /* In the fiber, when all files are closed. */
 __attribute__((weak)) void files_stop(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sockets: what TCP's and UDP's have in common, and the parts of each call that
+ * Sockets: what TCP and UDP have in common, and the parts of each call that
  * wait. socket_stream.c and socket_datagram.c are the kinds; in lwIP's
- * callbacks they note what happened, and wake the program (wait.h).
+ * callbacks they record what happened, and wake the program (wait.h).
  */
 #include "posix/socket.h"
 
@@ -23,7 +23,7 @@
 #include "lwip/udp.h"
 #include "xen/hv.h"
 
-/* At the end of the program, how often is looked whether all has arrived. */
+/* At the end of the program: the interval of checks that all has arrived. */
 #define LINGER_STEP_NS (10 * NS_PER_MS)
 
 /* ---- Errors */
@@ -292,7 +292,7 @@ int socket_accept(int nr, struct sockaddr *address, socklen_t *len, int flags)
     return add(socket, flags);
 }
 
-/* What has begun: until it has succeeded or failed. */
+/* Wait until a connection attempt has succeeded or failed. */
 static int await_connected(struct socket *socket)
 {
     uint64_t due_ns = fd_due(socket->fd.write_limit_ns);
@@ -457,7 +457,7 @@ ssize_t socket_send(int nr, const struct msghdr *header, int flags)
     return send_all(socket, &message);
 }
 
-/* Until something came; with MSG_WAITALL, until all did, or the end. */
+/* Wait until something came; with MSG_WAITALL, until all came, or the end. */
 static ssize_t receive(struct socket *socket, struct message *message)
 {
     uint64_t due_ns = fd_due(socket->fd.read_limit_ns);

@@ -5,10 +5,10 @@
  * An IPv6 socket serves IPv4 as well, with mapped addresses (RFC 4291,
  * 2.5.5.2), unless IPV6_V6ONLY. A call that needs an
  * address of this guest's (connect, sendto and their likes) waits for one, once
- * and at most SOCKET_NET_NS: a program need not know that DHCP takes its time.
+ * and at most SOCKET_NET_NS, since DHCP takes time.
  *
- * What a peer can make a socket keep: a TCP socket its window (lwipopts.h), a
- * UDP socket SO_RCVBUF bytes, a listener its backlog; all of them together
+ * Limits on what peers can make a socket keep: for TCP its window (lwipopts.h),
+ * for UDP SO_RCVBUF bytes, for a listener its backlog; for all together
  * net/memory.c's limit.
  *
  * Results are 0 or more, or a negative XEN_E*. The POSIX names are
@@ -17,7 +17,7 @@
 #ifndef POSIX_SOCKET_H
 #define POSIX_SOCKET_H
 
-/* The C library's names for these are ours to declare. */
+/* We declare the C library's names for these. */
 #define LWIP_DONT_PROVIDE_BYTEORDER_FUNCTIONS
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -28,9 +28,9 @@
 
 /* DHCP and SLAAC take a second or two. */
 #define SOCKET_NET_NS             (10 * NS_PER_S)
-/* At the end of the program: how long what was sent may take to arrive. */
+/* At the end of the program: how long sent data may take to arrive. */
 #define SOCKET_LINGER_NS          (5 * NS_PER_S)
-/* SO_RCVBUF of a UDP socket at first: some 40 datagrams of 1500 bytes. */
+/* Initial SO_RCVBUF of a UDP socket: some 40 datagrams of 1500 bytes. */
 #define SOCKET_DATAGRAM_BYTES     (64 * 1024)
 #define SOCKET_DATAGRAM_BYTES_MAX (4 * 1024 * 1024)
 
@@ -39,7 +39,7 @@ struct tcp_pcb;
 struct udp_pcb;
 struct socket;
 
-/* What is sent or received: the pieces of a message, and its peer. */
+/* A message to send or receive: its iovec, and its peer. */
 struct message {
     const struct iovec *pieces;
     int nr_pieces;
@@ -58,7 +58,7 @@ struct socket_ops {
     /* -XEN_EINPROGRESS: socket->stream.state will tell. ip NULL: undo it. */
     int (*connect)(struct socket *socket, const ip_addr_t *ip, uint16_t port);
     int (*peer)(struct socket *socket, ip_addr_t *ip, uint16_t *port);
-    /* Bytes sent, of those behind message->done. */
+    /* Returns the bytes sent, from message->done on. */
     ssize_t (*send)(struct socket *socket, const struct message *message);
     ssize_t (*receive)(struct socket *socket, struct message *message);
     int (*waiting)(struct socket *socket);
@@ -67,8 +67,8 @@ struct socket_ops {
     void (*close)(struct socket *socket);
 };
 
-/* The pieces of a message from `done` bytes on, one after the other: the next
- * one, which *piece becomes. *at is message->done at first; false: no more. */
+/* Iterate over a message's iovec from `done` bytes on: sets *piece to the next
+ * segment. *at is message->done at first; false: no more. */
 bool message_next(const struct message *message, size_t *at,
                   struct iovec *piece);
 
@@ -79,9 +79,9 @@ struct socket {
     const struct socket_ops *ops;
     bool v6, v6_only;
     bool reading_ended, writing_ended; /* by shutdown */
-    int error; /* SO_ERROR: negative, told once; 0: none */
+    int error; /* SO_ERROR: negative, reported once; 0: none */
     union {
-        struct ip_pcb *pcb; /* what both begin with; NULL: it is gone */
+        struct ip_pcb *pcb; /* what both begin with; NULL: no pcb */
         struct tcp_pcb *tcp;
         struct udp_pcb *udp;
     };
@@ -99,7 +99,7 @@ struct socket {
             struct pbuf *first, *last; /* received; linked by next alone */
             size_t taken;              /* bytes of the first */
             size_t received;           /* bytes not taken */
-            /* Connections not yet accepted; in one of those, the next. */
+            /* Connections not yet accepted; in each of them, the next one. */
             struct socket *pending, *next;
             struct socket *listener; /* not yet accepted from this one */
             ip_addr_t peer;
@@ -129,7 +129,7 @@ ssize_t socket_receive(int nr, struct msghdr *message, int flags);
 int socket_get(int nr, int level, int name, void *value, socklen_t *len);
 int socket_set(int nr, int level, int name, const void *value, socklen_t len);
 
-/* Wait for an address, if there is none: for what follows from a name too. */
+/* Wait for an address, if there is none; also for name lookups. */
 void socket_await_net(void);
 
 /* ---- Between the files */
@@ -140,7 +140,7 @@ extern const struct socket_ops socket_stream, socket_datagram;
 struct socket *socket_make(const struct socket_ops *ops, bool v6);
 /* -XEN_EBADF, -XEN_ENOTSOCK. */
 int socket_find(int nr, struct socket **socket);
-/* The error that waits in it, which is thereby told; or 0. */
+/* Return the pending error and clear it; or 0. */
 int socket_take_error(struct socket *socket);
 /* lwIP's errors. */
 int socket_error(int err);
@@ -149,16 +149,16 @@ int socket_error(int err);
 int stream_listen(struct socket *socket, int backlog);
 /* -XEN_EAGAIN: none is there. */
 int stream_accept(struct socket *listener, struct socket **socket);
-/* Is anything that was sent still on its way? */
+/* Is any sent data still unacknowledged? */
 bool stream_any_unsent(void);
 
 /* socket_address.c: between sockaddr and lwIP's. */
 int address_take(const struct socket *socket, const struct sockaddr *address,
                  socklen_t len, ip_addr_t *ip, uint16_t *port);
-/* As POSIX has it: cut off at *len, which becomes the true length. */
+/* As in POSIX: truncated at *len, which is set to the true length. */
 void address_give(bool v6, const ip_addr_t *ip, uint16_t port,
                   struct sockaddr *address, socklen_t *len);
-/* The same for a whole one. Returns its length. */
+/* The same, without truncation. Returns the length. */
 socklen_t address_fill(bool v6, const ip_addr_t *ip, uint16_t port,
                        struct sockaddr_storage *address);
 

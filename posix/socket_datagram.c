@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * UDP sockets. What arrives waits in a queue of its own for each socket,
- * bounded by SO_RCVBUF; what is too much is dropped, as the network may do.
- * What is sent is not copied: lwIP and netfront have taken it when the call
- * returns.
+ * UDP sockets. Received datagrams wait in the socket's queue, bounded by
+ * SO_RCVBUF; more are dropped, as the network may do. Sent data is not copied:
+ * lwIP and netfront are done with it when the call returns.
  */
 #include "posix/socket.h"
 
@@ -17,7 +16,7 @@
 
 #include "lwip/udp.h"
 
-/* What a datagram costs beside its bytes: this, and a pbuf. */
+/* The cost of a datagram besides its bytes: this, and a pbuf. */
 #define OVERHEAD_BYTES 256
 
 #define DATAGRAM_MAX 65535 /* with its headers; lwIP's lengths have 16 bits */
@@ -118,7 +117,7 @@ static int datagram_waiting(struct socket *socket)
 
 /* ---- Sending */
 
-/* The message as pbufs that refer to its pieces. NULL: no memory. */
+/* The message as pbufs that refer to its segments. NULL: no memory. */
 static struct pbuf *wrap(const struct message *message)
 {
     struct pbuf *whole = NULL, *p;

@@ -46,7 +46,7 @@ static int set_flag(struct socket *socket, int name, int value)
     return 0;
 }
 
-/* ---- What a socket is */
+/* ---- The kind of a socket */
 
 static int get_type(struct socket *socket, int name)
 {
@@ -67,7 +67,7 @@ static int get_buffer(struct socket *socket, int name)
     return name == SO_RCVBUF ? (int)TCP_WND : (int)TCP_SND_BUF;
 }
 
-/* TCP's are those of lwipopts.h, and POSIX calls this a request. */
+/* Ignored for TCP, whose buffers are set in lwipopts.h: POSIX allows that. */
 static int set_buffer(struct socket *socket, int name, int value)
 {
     if (socket->ops != &socket_datagram || name != SO_RCVBUF)
@@ -191,7 +191,7 @@ static const struct option_kind *find(const struct socket *socket, int level,
     return NULL;
 }
 
-/* ---- Those that are no int */
+/* ---- Options that are not an int */
 
 static uint64_t *limit_of(struct socket *socket, int level, int name)
 {
@@ -224,8 +224,8 @@ static int set_limit(uint64_t *limit_ns, const void *value, socklen_t len)
     return 0;
 }
 
-/* Off, or to reset the connection when it is closed; to wait is not provided:
- * what was sent goes on its way behind the program's back. */
+/* Off, or reset the connection on close. Waiting on close is not supported:
+ * sent data is delivered in the background. */
 static int set_linger(struct socket *socket, const void *value, socklen_t len)
 {
     struct linger linger;

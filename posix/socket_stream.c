@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TCP sockets. lwIP's callbacks note what has happened in the struct socket;
- * the calls look at that. The pcb belongs to the socket until lwIP frees it
+ * TCP sockets. lwIP's callbacks record events in the struct socket, and the
+ * calls read them there. The pcb belongs to the socket until lwIP frees it
  * (on_error) or the socket gives it up (let_go); then socket->tcp is NULL.
  *
  * Received pbufs are kept as they came and counted against the window until
@@ -24,18 +24,18 @@
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
 
-/* When lwIP has no memory to send, no acknowledgement may come that would tell
- * us to try again; so it is tried by the clock, in its half seconds. */
+/* When lwIP has no memory to send, there may be no acknowledgement to trigger a
+ * retry; so lwIP's poll timer does, in units of half a second. */
 #define RETRY_HALF_SECONDS 1
-/* What is kept of a connection before somebody accepts it, and one segment: not
- * a window, for there are as many as the backlog says, and they cost their
- * peers nothing. A request's beginning fits. */
+/* What is kept of a connection before it is accepted, plus one segment: not a
+ * window, since there may be as many as the backlog, and they cost their peers
+ * nothing. The start of a request fits. */
 #define PENDING_BYTES      2048u
 #define BACKLOG_MAX        255
 
-/* ---- What lwIP tells */
+/* ---- lwIP's callbacks */
 
-/* The first pbuf is empty: the next. */
+/* The first pbuf is used up: go on to the next. */
 static void drop_first(struct socket *socket)
 {
     struct pbuf *p = socket->stream.first;
@@ -92,8 +92,8 @@ static err_t on_poll(void *arg, struct tcp_pcb *pcb)
     return ERR_OK;
 }
 
-/* The pcb of a connection that nobody has accepted is gone: so is all of it, or
- * a peer could make us keep any number of them. */
+/* The pcb of a connection that was not accepted is gone: free all of it, or a
+ * peer could make us keep any number of them. */
 static void forget_pending(struct socket *socket)
 {
     struct socket **at = &socket->stream.listener->stream.pending;
@@ -144,7 +144,7 @@ static void hear(struct socket *socket)
     tcp_poll(socket->tcp, on_poll, RETRY_HALF_SECONDS);
 }
 
-/* From now on the pcb is not ours. */
+/* Give up the pcb: from now on it is not ours. */
 static struct tcp_pcb *let_go(struct socket *socket)
 {
     struct tcp_pcb *pcb = socket->tcp;
@@ -279,7 +279,7 @@ int stream_accept(struct socket *listener, struct socket **socket)
 
 /* ---- Receiving */
 
-/* Bytes are no longer kept: the peer may send as many more. */
+/* The bytes were read: the peer may send as many more. */
 static void count_taken(struct socket *socket, size_t bytes)
 {
     socket->stream.received -= bytes;
@@ -310,7 +310,7 @@ static size_t take_into(struct socket *socket, char *to, size_t bytes)
     return done;
 }
 
-/* The same, leaving it there. */
+/* The same, without removing it. */
 static size_t peek(const struct socket *socket, char *to, size_t bytes)
 {
     const struct pbuf *p = socket->stream.first;
@@ -378,7 +378,7 @@ static int can_send(struct socket *socket)
     return socket->tcp ? 0 : -XEN_EPIPE;
 }
 
-/* How much of it lwIP takes now. */
+/* Hand a segment to lwIP; returns how much it took. */
 static size_t give(struct socket *socket, const struct iovec *piece)
 {
     size_t len = piece->iov_len, room = tcp_sndbuf(socket->tcp);
@@ -488,7 +488,7 @@ static void close_connection(struct socket *socket)
         return;
     pcb = let_go(socket);
     if (reset)
-        tcp_abort(pcb); /* as RFC 1122, 4.2.2.13 has it for unread data */
+        tcp_abort(pcb); /* RFC 1122, 4.2.2.13: unread data */
     else
         (void)tcp_close(pcb); /* without memory, lwIP tries again itself */
 }

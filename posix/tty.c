@@ -4,7 +4,7 @@
  * bytes are typed, until it is complete; from then on they stay in the
  * console's ring until the program has read the line, so that a paste of any
  * length arrives. Output waits here and not in fd.c: it must not fail because
- * nobody looks at it.
+ * nobody reads the console.
  */
 #include "posix/tty.h"
 
@@ -28,7 +28,7 @@ static struct {
     unsigned len, at; /* bytes typed; of which read */
     bool ended;       /* Ctrl-D: the line is complete as it is */
     bool listening;
-    bool stuck; /* nobody reads what is written */
+    bool stuck; /* nobody reads the console */
 } tty;
 
 /* ---- Input */
@@ -44,7 +44,7 @@ static void echo(const char *text)
     console_write(tty.console, text, strlen(text));
 }
 
-/* A character: in UTF-8 its first byte and those that continue it. */
+/* Erase a character: in UTF-8 a first byte and its continuation bytes. */
 static void erase(void)
 {
     if (!tty.len)

@@ -3,10 +3,10 @@
  * The console as a program's stdin, stdout and stderr.
  *
  * Input comes a line at a time, as on any terminal: what is typed is echoed;
- * Backspace takes back a character and Ctrl-U the line; Ctrl-D ends the line as
- * it is, and an empty one is the end of the file; Ctrl-C is SIGINT. Typed lines
- * wait in the console's ring until the program reads: before its first read
- * nothing is echoed and Ctrl-C does nothing.
+ * Backspace erases a character and Ctrl-U the line; Ctrl-D ends the line as it
+ * is, and on an empty line is the end of the file; Ctrl-C is SIGINT. Typed
+ * lines wait in the console's ring until the program reads: before its first
+ * read nothing is echoed and Ctrl-C does nothing.
  *
  * Output waits until xenconsoled has read enough. When it reads nothing for
  * TTY_STUCK_NS, output no longer waits for it, until it reads again; the
@@ -17,11 +17,11 @@
 
 #include "console/console.h"
 
-#define TTY_LINE_MAX 1024 /* a longer line comes in parts */
-/* Nobody reads a console for so long: then nobody is there. */
+#define TTY_LINE_MAX 1024 /* a longer line is split */
+/* A console that is not read for this long is taken to have no reader. */
 #define TTY_STUCK_NS NS_PER_S
 
-/* Make descriptors 0, 1 and 2 of it; there are none yet. */
+/* Make it descriptors 0, 1 and 2; none may exist yet. */
 void tty_init(struct console *console);
 
 #endif
