@@ -323,7 +323,7 @@ static int check_hints(const struct addrinfo *hints)
     return 0;
 }
 
-/* No node: all of our own addresses, or ourselves. */
+/* No node: the wildcard address, or our own. */
 static int add_own(struct finding *finding, bool passive)
 {
     ip_addr_t any = IPADDR6_INIT(0, 0, 0, passive ? 0 : htonl(1));

@@ -30,7 +30,7 @@ __asm__(".globl stream_vprintf");
 /* What replaces newlib's signals and libc/'s kill (posix_signal.c). */
 __asm__(".globl posix_signal_names");
 
-/* The malloc of programs (posix_malloc.c). */
+/* Use the malloc of programs (posix_malloc.c). */
 __asm__(".globl posix_malloc_guards");
 
 int main(int argc, char **argv);
