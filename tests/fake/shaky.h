@@ -2,11 +2,11 @@
 /*
  * Memory that changes between two reads: a backend on another CPU, at its
  * worst. Each word that the guest reads in it is overwritten right after the
- * instruction that read it, so whoever looks twice sees two things, always.
+ * instruction that read it, so whoever reads twice always sees two values.
  *
  *     shaky_start(ring->ring, sizeof(slots), ~0u);
  *     ... turns of the loop ...
- *     assert_int_equal(shaky_stop(), 2 * NR);      reads there were
+ *     assert_int_equal(shaky_stop(), 2 * NR);      so many reads
  *
  * While the guest sleeps, in hv_poll, the memory is quiet: backend steps may
  * use it as they like. A test must not touch it between start and stop.

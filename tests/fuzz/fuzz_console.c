@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The console with an xenconsoled that does anything. The input is a script:
+ * The console with a xenconsoled that does anything. The input is a script:
  * an operation in the low bits of a byte, its operands in the bytes after it.
  */
 // sources: console/console.c kernel/loop.c xen/evtchn.c tests/fake/hv.c

@@ -4,8 +4,8 @@
  * and time between them: ARP, IP of both kinds and their fragments, ICMP, ND,
  * MLD, UDP, DHCP and DNS (TCP has fuzz_tcp). No checksum is looked at, and our
  * random numbers are a few, so that answers can be right. lwIP must not
- * assert or touch what is not its own, and when the interface is gone nothing
- * of all that is left.
+ * assert or touch memory that is not its own, and when the interface is removed
+ * nothing of it may be left.
  */
 // sources: net/aging.c net/checksum.c net/lease.c net/memory.c net/tcpguard.c
 // sources: net/lease6.c net/timeouts.c lwip

@@ -2,7 +2,7 @@
 /*
  * Any partition table. The first byte says how large blocks are, and whether
  * the sums of GPTs are put right, so that more than their refusal is seen; the
- * disk is what follows. Each partition that is found must be on the disk and
+ * rest is the disk. Each partition that is found must be on the disk and
  * apart from the others, and how much is read has a bound.
  */
 // sources: disk/partition.c disk/volume.c

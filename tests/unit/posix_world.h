@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program's fiber, for the tests of libc/: what runs in it may wait.
+ * A program's fiber, for the tests of posix/: what runs in it may wait.
  */
 #ifndef TESTS_UNIT_POSIX_WORLD_H
 #define TESTS_UNIT_POSIX_WORLD_H

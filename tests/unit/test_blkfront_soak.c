@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Blkfront for a long time: requests by chance, with a backend of any kind that
+/* Blkfront for a long time: random requests, with a backend of any kind that
  * comes and goes, against a model of the disk. */
 // sources: blkfront/blkfront.c blkfront/blkfront_xs.c
 // sources: xen/bus/xenbus.c xen/bus/xs.c xen/bus/xs_update.c xen/bus/gnttab.c

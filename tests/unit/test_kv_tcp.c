@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* apps/kv's clients, through the whole stack down to a netback: back-pressure
- * both ways, every wait's end, who gives way, and who waits for the disk
+ * both ways, every time-out, who is evicted, and who waits for the disk
  * (docs/hardening.md, A13: slow loris, slow reader). */
 // sources: apps/kv/kv_tcp.c apps/kv/kv_conn.c apps/kv/kv_command.c
 // sources: apps/kv/kv_strings.c apps/kv/kv_keys.c apps/kv/kv_admin.c

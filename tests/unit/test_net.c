@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses: where they come from, who is told, and which way packets go. */
+/* Addresses: their sources, who is told of them, and routes. */
 // sources: lan
 #include "tests/unit/lan.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* DHCP: leases of every length, other servers, routes, and times of asking. */
+/* DHCP: leases of every length, other servers, routes, retransmission times. */
 // sources: lan
 #include "tests/unit/lan.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* DHCPv6: an address where routers say so, and its times. */
+/* DHCPv6: an address when routers announce it, and its lifetimes. */
 // sources: lan
 #include "tests/unit/lan.h"
 

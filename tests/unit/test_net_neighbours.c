@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Neighbours that move, die, or use our addresses; frames that come back;
+/* Neighbours that move, die, or use our addresses; looped frames;
  * groups and tags. Each clause of RFC 4861, 4862, 7527 and 5227 is named where
  * it is tested. */
 // sources: lan

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A guest that was paused: what is over is not used, whoever was not asked is
- * not given up. Leases are test_net_dhcp's. */
+/* A guest that was paused: what expired meanwhile is not used, and neighbours
+ * that could not be asked are not given up. test_net_dhcp.c has leases. */
 // sources: lan
 #include "tests/unit/lan.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Netfront under everything at once, by chance and for a long time: two vifs,
+ * Netfront under everything at once, at random and for a long time: two vifs,
  * all that may happen on a wire, in memory and with a backend, in any order.
- * Each run is another seed; SEED=n moves all of them.
+ * Each run has another seed; SEED=n changes all of them.
  */
 // sources: netfront/netfront.c netfront/netfront_xs.c
 // sources: xen/bus/xenbus.c xen/bus/xs.c xen/bus/xs_update.c xen/bus/gnttab.c

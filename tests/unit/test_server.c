@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The TCP server, with a protocol of a few letters, through the whole stack
- * down to a netback: back-pressure both ways, every wait's end, who gives way
+ * down to a netback: back-pressure both ways, every time-out, who is evicted
  * when there is no place or no memory (docs/hardening.md, A13). What the
  * protocols do with it is in test_http_tcp.c, test_kv_tcp.c and
  * test_sqlite_tcp.c. */

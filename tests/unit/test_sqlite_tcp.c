@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SQLite shells on TCP, through the whole stack down to a netback:
- * back-pressure both ways, every wait's end, one too many, and the end of all
- * (docs/ hardening.md, A13). The database is in memory. */
+ * back-pressure both ways, every time-out, a client beyond the limit, and the
+ * end of the server (docs/hardening.md, A13). The database is in memory. */
 // sources: apps/sqlite/shell.c apps/sqlite/shell_dot.c apps/sqlite/shell_dump.c
 // sources: apps/sqlite/shell_input.c apps/sqlite/shell_row.c
 // sources: apps/sqlite/shell_scan.c apps/sqlite/shell_server.c
