@@ -11,6 +11,7 @@ void client_open(struct client *client, struct lan_host *host,
     *client = (struct client){.in = malloc(CLIENT_IN_MAX)};
     assert_non_null(client->in);
     lan_open(&client->c, host, guest, from, port);
+    client->edge = client->c.rcv + client->c.window;
 }
 
 void client_send(struct client *client, const void *bytes, size_t len)
@@ -23,8 +24,17 @@ void client_say(struct client *client, const char *text)
     client_send(client, text, strlen(text));
 }
 
+static void move_edge(struct client *client)
+{
+    uint32_t edge = client->c.rcv + client->c.window;
+
+    if ((int32_t)(edge - client->edge) > 0)
+        client->edge = edge;
+}
+
 void client_ack(struct client *client)
 {
+    move_edge(client);
     lan_send_tcp(&client->c, LAN_ACK, NULL, 0);
 }
 
@@ -38,7 +48,9 @@ static void keep(struct client *client, const struct lan_segment *s)
         client->has_fin = true;
         client->c.rcv++;
     }
-    if ((s->bytes || s->flags & LAN_FIN) && client->c.window)
+    if (client->fills)
+        client->c.window = (uint16_t)(client->edge - client->c.rcv);
+    if ((s->bytes || s->flags & LAN_FIN) && (client->c.window || client->fills))
         client_ack(client);
 }
 
@@ -49,8 +61,12 @@ bool client_take(struct client *client)
 
     while (lan_take_tcp(&client->c, &s)) {
         did = true;
-        client->has_rst |= s.flags & LAN_RST;
-        if (s.seq == client->c.rcv && !client->has_rst)
+        /* Outside of the window it is no reset (RFC 9293, 3.10.7.4). */
+        client->has_rst |=
+            s.flags & LAN_RST &&
+            s.seq - client->c.rcv <= client->edge - client->c.rcv;
+        if (s.seq == client->c.rcv && s.bytes <= client->edge - client->c.rcv &&
+            !client->has_rst)
             keep(client, &s);
     }
     client->in[client->in_bytes] = '\0';

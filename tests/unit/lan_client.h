@@ -16,6 +16,9 @@ struct client {
     char *in; /* a NUL behind what came */
     size_t in_bytes;
     size_t read; /* of those, what a test has looked at */
+    /* The end of the window: it never moves back, as a kernel's does not. */
+    uint32_t edge;
+    bool fills; /* nobody reads: what comes makes the window smaller */
     bool has_fin, has_rst;
 };
 

@@ -229,10 +229,11 @@ static void test_who_does_not_read_is_bounded_and_ended(void **state)
                                  (struct kv_text){value, 60000}, 0));
     open_at(&deaf, 40000);
     open_at(&other, 40001);
-    deaf.c.window = 0;
+    deaf.fills = true;
     for (unsigned i = 0; i < 100; i++) {
         client_say(&deaf, "GET big\r\nGET big\r\nGET big\r\nGET big\r\n");
         lan_run(NS_PER_MS);
+        client_take(&deaf);
     }
     assert_true(kv.outputs.bytes < 20000);
     assert_int_equal(waiting(SERVER_SEND), 1);

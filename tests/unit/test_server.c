@@ -288,6 +288,28 @@ static void test_slow_reader_is_bounded(void **state)
     stop();
 }
 
+/* The window closes after some of an answer, and probes of it are sent: the
+ * reset has a number that the client takes. */
+static void test_a_closed_window_takes_the_reset(void **state)
+{
+    struct client client;
+
+    (void)state;
+    start(10);
+    late_helps = false;
+    open_at(&client, 40000);
+    client.fills = true;
+    client_say(&client, "L.");
+    for (unsigned i = 0; i < 2 * SEND_NS / NS_PER_S && !client.has_rst; i++) {
+        client_take(&client);
+        lan_run(NS_PER_S);
+    }
+    assert_int_equal(client.c.window, 0);
+    assert_int_equal(server.stats.timed_out, 1);
+    was_reset(&client, true);
+    stop();
+}
+
 /* A slow link is not a slow reader: each 2,048 bytes give it time anew. */
 static void test_slow_link_gets_its_answer(void **state)
 {
@@ -667,6 +689,7 @@ static void test_stop(void **state)
 
 LAN_TESTS(LAN_TEST(test_pipeline_waits_for_a_reader),
           LAN_TEST(test_slow_reader_is_bounded),
+          LAN_TEST(test_a_closed_window_takes_the_reset),
           LAN_TEST(test_slow_link_gets_its_answer),
           LAN_TEST(test_no_memory_to_answer),
           LAN_TEST(test_late_request_is_told), LAN_TEST(test_input_is_progress),
